@@ -1,0 +1,136 @@
+"""Reading and writing attributes of abstract values."""
+
+from __future__ import annotations
+
+from selulint.evaluate import initialise
+from selulint.evaluate.machine import Machine
+from selulint.evaluate.values import (
+    BoundMethod,
+    Builtin,
+    ClassValue,
+    Const,
+    DictValue,
+    Either,
+    FunctionValue,
+    Instance,
+    Layer,
+    ListValue,
+    ModuleAttribute,
+    Super,
+    Symbol,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+    join,
+)
+from selulint.graph import Place
+from selulint.syntax.names import canonical
+
+_NOT_TENSORS = frozenset({"device", "dtype", "ndim", "requires_grad", "is_cuda", "grad", "name"})
+
+
+def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
+    """The value of `value.name`."""
+    match value:
+        case Symbol():
+            return Symbol(canonical(f"{value.name}.{name}"), place, vm.chooser)
+        case Instance():
+            return of_instance(vm, value, name, place)
+        case Layer():
+            return _of_layer(value, name, place)
+        case ModuleAttribute():
+            return initialise.attribute(value, name, place)
+        case Tensor():
+            return Unknown(f"`{name}` of a tensor") if name in _NOT_TENSORS else BoundMethod(value, name, place)
+        case ClassValue():
+            found = value.find(name)
+            return Const(value.name) if name == "__name__" else found or Unknown(f"class attribute `{name}`")
+        case Super():
+            return _of_super(value, name, place)
+        case Either():
+            options = [option for option in value.options if not (isinstance(option, Const) and option.value is None)]
+            joined: Value = join([get(vm, option, name, place) for option in options])
+            return joined
+        case FunctionValue():
+            return Const(value.name) if name == "__name__" else Unknown(f"`{name}` of a function")
+        case ListValue() | TupleValue() | DictValue() | Const() | BoundMethod() | Builtin():
+            return BoundMethod(value, name, place)
+    return Unknown(f"attribute `{name}` of something unknown")
+
+
+def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None) -> Value:
+    """An attribute of an object: its own, its class's (methods bound, properties called), else one of its framework base."""
+    from selulint.evaluate.calls import NO_ARGUMENTS, invoke
+
+    if name in instance.cells:
+        own: Value = instance.cells[name]
+        return own
+    if name == "__class__":
+        return instance.cls
+    found = instance.cls.find(name)
+    if isinstance(found, FunctionValue):
+        if "property" in found.decorators or "cached_property" in found.decorators:
+            return invoke(vm, found, NO_ARGUMENTS.prepend(instance), place)
+        return found if "staticmethod" in found.decorators else BoundMethod(instance, found, place)
+    if found is not None:
+        return found
+    if name == "training" or not has_foreign_base(instance.cls):
+        return Unknown(f"attribute `{name}` that is set nowhere")
+    return BoundMethod(instance, name, place)
+
+
+def has_foreign_base(cls: ClassValue) -> bool:
+    """Whether a class inherits from something that is not defined in the file."""
+    return any(not isinstance(base, ClassValue) for base in cls.mro())
+
+
+def _of_super(value: Super, name: str, place: Place) -> Value:
+    cls = value.instance.cls if isinstance(value.instance, Instance) else value.after
+    found = cls.find(name, after=value.after)
+    if isinstance(found, FunctionValue):
+        return BoundMethod(value.instance, found, place)
+    return found or BoundMethod(value.instance, f"super.{name}", place)
+
+
+def _of_layer(layer: Layer, name: str, place: Place) -> Value:
+    if f".{name}" in layer.cells:
+        own: Value = layer.cells[f".{name}"]
+        return own
+    if name == "__class__":
+        return Symbol(layer.name)
+    if name in ("bias", "bias_hh", "bias_ih") and layer.constant("bias") is False:
+        return Const(None)
+    if name in ("weight", "bias") and layer.spec.kind in ("parametric", "norm"):
+        return ModuleAttribute(layer, name)
+    if name in layer.args:
+        return layer.args[name]
+    return BoundMethod(layer, name, place)
+
+
+def put(vm: Machine, owner: Value, name: str, value: Value, place: Place) -> None:
+    """Write an attribute; the first attribute that a layer is stored under names it in messages."""
+    match owner:
+        case Instance():
+            for layer in _unlabelled(value):
+                layer.label = name
+            vm.write(owner, name, value)
+        case ModuleAttribute():
+            if name == "data":
+                initialise.overwrite(vm, owner, value, place)
+        case Layer():
+            if name in ("weight", "bias"):
+                initialise.overwrite(vm, ModuleAttribute(owner, name), value, place)
+            else:
+                vm.write(owner, f".{name}", value)
+        case ClassValue():
+            vm.write(owner, name, value)
+        case Either():
+            for option in owner.options:
+                if isinstance(option, Layer | Instance):
+                    put(vm, option, name, join([get(vm, option, name, place), value]), place)
+
+
+def _unlabelled(value: Value) -> list[Layer]:
+    options = value.options if isinstance(value, Either) else (value,)
+    return [option for option in options if isinstance(option, Layer) and not option.label]

@@ -1,0 +1,139 @@
+"""The graph while it is being built: ops are appended as tensors flow; layers give their initialisation at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from selulint.evaluate.values import Const, Either, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
+from selulint.graph import Init, Kind, Op, Place
+
+MAX_OPS = 4_000
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """An op in the making. `features` is the size of the channel axis of its output, None where unknown."""
+
+    kind: Kind
+    name: str
+    function: str
+    inputs: tuple[int, ...]
+    place: Place | None = None
+    symbol: Place | None = None
+    call: Place | None = None
+    layer: Layer | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    chooser: Place | None = None
+    rivals: frozenset[str] = frozenset()
+    features: int | None = None
+    fan_in: float | None = None
+    fan_out: float | None = None
+    weight: Init | None = None
+    spelled: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Builder:
+    """The ops of one root in order of evaluation."""
+
+    ops: list[Draft] = field(default_factory=list)
+    promoted: dict[Unknown, Tensor] = field(default_factory=dict)
+
+    def emit(self, draft: Draft) -> Tensor:
+        """Append an op; past the bound everything that follows hangs on one opaque op."""
+        if len(self.ops) >= MAX_OPS:
+            return Tensor((MAX_OPS - 1,))
+        self.ops.append(draft)
+        return Tensor((len(self.ops) - 1,))
+
+    def input(self, unknown: bool = False, features: int | None = None) -> Tensor:
+        """A tensor that comes from outside; `unknown` where it is no argument of the model (a buffer, a table)."""
+        return self.emit(Draft(Kind.INPUT, "", "input", (), args={"unknown": unknown}, features=features))
+
+    def promote(self, value: Value | None) -> Tensor:
+        """The tensor that something unknown must be, since a layer takes it; the same one every time."""
+        if not isinstance(value, Unknown):
+            return self.input(unknown=True)
+        if value not in self.promoted:
+            self.promoted[value] = self.input(unknown=not value.parameter)
+        return self.promoted[value]
+
+    def features(self, tensor: Tensor) -> int | None:
+        """Size of the channel axis, where all sources agree on it."""
+        sizes = {self.ops[source].features for source in tensor.sources}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def set_rivals(self, arms: list[range]) -> None:
+        """Tell the ops of each arm of a branch what the other arms compute instead."""
+        functions = [{self.ops[index].function for index in arm} for arm in arms]
+        for position, arm in enumerate(arms):
+            others = frozenset().union(*functions[:position], *functions[position + 1 :]) - functions[position]
+            for index in arm:
+                self.ops[index].rivals |= others
+
+    def finish(self) -> tuple[Op, ...]:
+        """Frozen ops, each with the initialisation that is in force now."""
+        return tuple(_finish(index, draft) for index, draft in enumerate(self.ops))
+
+
+def _finish(index: int, draft: Draft) -> Op:
+    layer = draft.layer
+    weight = draft.weight or (layer.init("weight") if layer else None)
+    return Op(
+        index,
+        draft.kind,
+        draft.name,
+        draft.function,
+        draft.inputs,
+        draft.place,
+        draft.symbol,
+        draft.call,
+        layer.serial if layer else 0,
+        layer.label if layer else "",
+        draft.args,
+        weight,
+        layer.init("bias") if layer else None,
+        draft.fan_in,
+        draft.fan_out,
+        draft.chooser,
+        draft.rivals,
+        draft.spelled or (places(layer.args) if layer else {}),
+    )
+
+
+def tensors_in(value: Value, depth: int = 4) -> list[Tensor]:
+    """Every tensor inside a value: itself, or in tuples, lists, dicts and alternatives."""
+    match value:
+        case Tensor():
+            return [value]
+        case TupleValue(items=items) | Either(options=items):
+            return [each for item in items for each in (tensors_in(item, depth - 1) if depth else ())]
+        case ListValue():
+            return [each for item in value.items for each in (tensors_in(item, depth - 1) if depth else ())]
+        case Splice():
+            return [
+                each for run in value.options for item in run for each in (tensors_in(item, depth - 1) if depth else ())
+            ]
+    return []
+
+
+def sources(tensors: Iterable[Tensor]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(source for tensor in tensors for source in tensor.sources))
+
+
+def constants(arguments: Mapping[str, Value]) -> dict[str, Any]:
+    """The arguments whose value is a constant (tuples of constants too)."""
+    known: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, Const):
+            known[name] = value.value
+        elif isinstance(value, TupleValue) and all(isinstance(item, Const) for item in value.items):
+            known[name] = tuple(item.value for item in value.items if isinstance(item, Const))
+    return known
+
+
+def places(arguments: Mapping[str, Value]) -> dict[str, Place]:
+    """Where the constants among the arguments are written."""
+    return {name: v.place for name, v in arguments.items() if isinstance(v, Const) and v.place is not None}

@@ -1,0 +1,297 @@
+"""Calls: binding arguments, running the file's own functions and classes, and handing everything else on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import libcst as cst
+
+from selulint.evaluate import builtins, initialise, keras, layers, modules, tensors
+from selulint.evaluate.building import tensors_in
+from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, Flow, Machine
+from selulint.evaluate.values import (
+    NONE,
+    BoundMethod,
+    Builtin,
+    ClassValue,
+    Const,
+    DictValue,
+    Either,
+    FunctionValue,
+    HostFunction,
+    Instance,
+    Layer,
+    ListValue,
+    Partial,
+    Scope,
+    Super,
+    Symbol,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+    join,
+)
+from selulint.frameworks import SPECS
+from selulint.graph import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of a call; `open` means that stars bring more that nobody knows."""
+
+    positional: tuple[Value, ...] = ()
+    keywords: dict[str, Value] = field(default_factory=dict)
+    open: bool = False
+
+    def prepend(self, *values: Value) -> Arguments:
+        return replace(self, positional=(*values, *self.positional))
+
+    @property
+    def all(self) -> list[Value]:
+        return [*self.positional, *self.keywords.values()]
+
+    def get(self, name: str, position: int | None = None) -> Value | None:
+        if name in self.keywords:
+            return self.keywords[name]
+        return self.positional[position] if position is not None and position < len(self.positional) else None
+
+
+NO_ARGUMENTS = Arguments()
+
+
+def evaluate_call(vm: Machine, node: Any, scope: Scope) -> Value:
+    """The value of a call expression."""
+    from selulint.evaluate.expressions import evaluate, place_of
+
+    function = evaluate(vm, node.func, scope)
+    if isinstance(function, Builtin) and function.name == "super":
+        return Super(scope_instance(scope), scope_owner(scope))  # type: ignore[arg-type]
+    return call(vm, function, evaluate_arguments(vm, node.args, scope), place_of(node, scope))
+
+
+def evaluate_arguments(vm: Machine, nodes: Any, scope: Scope) -> Arguments:
+    """Arguments of a call with stars expanded where they are known."""
+    from selulint.evaluate.expressions import evaluate
+    from selulint.evaluate.sequences import items_of
+
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    is_open = False
+    for arg in nodes:
+        value = evaluate(vm, arg.value, scope)
+        if arg.star == "*":
+            items, more = items_of(vm, value)
+            # Splices stay whole: a container of them keeps its alternatives apart.
+            positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
+            is_open = is_open or more
+        elif arg.star == "**":
+            if isinstance(value, DictValue):
+                keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
+            is_open = is_open or not isinstance(value, DictValue) or value.open
+        elif arg.keyword is not None:
+            keywords[arg.keyword.value] = value
+        else:
+            positional.append(value)
+    return Arguments(tuple(positional), keywords, is_open)
+
+
+def scope_owner(scope: Scope) -> ClassValue | None:
+    where: Scope | None = scope
+    while where is not None and where.owner is None:
+        where = where.parent
+    return where.owner if where is not None else None
+
+
+def scope_instance(scope: Scope) -> Value:
+    where: Scope | None = scope
+    while where is not None and where.instance is None:
+        where = where.parent
+    return where.instance if where is not None and where.instance is not None else Unknown("super() outside a method")
+
+
+def call(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
+    """The value of calling `function`; what nobody understands is an opaque op on the tensors that go in."""
+    vm.step()
+    match function:
+        case FunctionValue():
+            return invoke(vm, function, args, place)
+        case BoundMethod(method=FunctionValue() as method):
+            return invoke(vm, method, args.prepend(function.receiver), place)
+        case BoundMethod(method=str() as name):
+            return call_method(vm, function.receiver, name, args, place)
+        case ClassValue():
+            return instantiate(vm, function, args, place)
+        case Instance():
+            return call_instance(vm, function, args, place)
+        case Layer():
+            return layers.apply(vm, function, args, place)
+        case Symbol():
+            return call_symbol(vm, function, args, place)
+        case Partial():
+            merged = Arguments((*function.args, *args.positional), {**function.keywords, **args.keywords}, args.open)
+            return call(vm, function.function, merged, place)
+        case Builtin():
+            return builtins.call(vm, function.name, args, place)
+        case HostFunction():
+            result: Value = function.call(*args.positional)
+            return result
+        case Either():
+            return call_alternatives(vm, function, args, place)
+    initialise.escape(vm, "", args.all)
+    reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
+    return tensors.opaque(vm, reason, args.all, place)
+
+
+def call_alternatives(vm: Machine, function: Either, args: Arguments, place: Place) -> Value:
+    """Call each alternative from the same state and join the results; None among them is never what is called."""
+    results: list[Value] = []
+
+    def arm(option: Value) -> Callable[[], Flow]:
+        def run() -> Flow:
+            results.append(call(vm, option, args, place))
+            return Flow.NORMAL
+
+        return run
+
+    vm.branch([arm(o) for o in function.options if not (isinstance(o, Const) and o.value is None)])
+    joined: Value = join(results) if results else Unknown("a call of None")
+    return joined
+
+
+def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
+    """Values of a function's default arguments; constants among them are assumed, since callers may say otherwise."""
+    from selulint.evaluate.expressions import evaluate
+
+    found: dict[str, Value] = {}
+    for param in (*params.posonly_params, *params.params, *params.kwonly_params):
+        if param.default is not None:
+            value = evaluate(vm, param.default, scope)
+            found[param.name.value] = replace(value, assumed=True) if isinstance(value, Const) else value
+    return found
+
+
+def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place | None) -> Value:
+    """Run a function of the file on abstract arguments and join what it returns."""
+    vm.step()
+    recursion = sum(each.node is function.node for each in vm.calls)
+    if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= MAX_RECURSION:
+        return Unknown(f"`{function.name}` calls itself too deeply")
+    scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
+    if function.owner is not None and args.positional and "staticmethod" not in function.decorators:
+        scope.instance = args.positional[0]
+    bind(function, args, scope)
+    vm.used.add(id(function.node))
+    vm.calls.append(function)
+    try:
+        return _run_body(vm, function, scope)
+    finally:
+        vm.calls.pop()
+
+
+def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
+    from selulint.evaluate.expressions import evaluate
+    from selulint.evaluate.statements import run_block
+
+    if isinstance(function.node, cst.Lambda):
+        return evaluate(vm, function.node.body, scope)
+    chooser, vm.chooser = vm.chooser, None
+    try:
+        run_block(vm, function.node.body.body, scope)
+    finally:
+        vm.chooser = chooser
+    if scope.yields:
+        return ListValue.of(scope.yields, open=True)
+    result: Value = join(scope.returns) if scope.returns else NONE
+    return result
+
+
+def bind(function: FunctionValue, args: Arguments, scope: Scope) -> None:
+    """Bind arguments to parameters; what nobody passes takes its default, else it is an unknown parameter."""
+    params = function.node.params
+    names = [param.name.value for param in (*params.posonly_params, *params.params)]
+    cells = scope.cells
+    cells.update(zip(names, args.positional, strict=False))
+    extra = args.positional[len(names) :]
+    if isinstance(params.star_arg, cst.Param):
+        cells[params.star_arg.name.value] = ListValue.of(extra, open=args.open or not vm_known(extra, args))
+    keyword_names = {*names, *(param.name.value for param in params.kwonly_params)}
+    rest = {key: value for key, value in args.keywords.items() if key not in keyword_names}
+    cells.update({key: value for key, value in args.keywords.items() if key in keyword_names})
+    if params.star_kwarg is not None:
+        cells[params.star_kwarg.name.value] = DictValue(dict(rest), open=args.open)
+    for name in keyword_names:
+        if name not in cells:
+            unknown = Unknown(f"parameter `{name}`", parameter=True)
+            cells[name] = unknown if args.open else function.defaults.get(name, unknown)
+
+
+def vm_known(extra: tuple[Value, ...], args: Arguments) -> bool:
+    """Whether `*args` is known exactly: nothing is missing from the call."""
+    return bool(extra) or not args.open
+
+
+def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Value:
+    """An object of a class of the file, after its `__init__`."""
+    instance = Instance(cls=cls, place=place)
+    vm.used.add(id(cls.node))
+    constructor = cls.find("__init__")
+    if isinstance(constructor, FunctionValue):
+        invoke(vm, constructor, args.prepend(instance), place)
+    elif modules.container_base(cls) is not None:
+        modules.fill_container(vm, instance, args)
+    vm.created.append(instance)
+    return instance
+
+
+def call_instance(vm: Machine, instance: Instance, args: Arguments, place: Place) -> Value:
+    """Calling a module runs its `forward` (PyTorch) or `call` (Keras); a container without one runs its items."""
+    for name in ("forward", "call", "__call__"):
+        method = instance.cells.get(name) or instance.cls.find(name)
+        if isinstance(method, FunctionValue):
+            return invoke(vm, method, args.prepend(instance), place)
+    if "items" in instance.cells:
+        return layers.thread(vm, instance.cells["items"], args, place)
+    return tensors.opaque(vm, f"`{instance.cls.name}` has no forward", args.all, place)
+
+
+def call_method(vm: Machine, receiver: Value, name: str, args: Arguments, place: Place) -> Value:
+    """The value of a method that the file does not define."""
+    match receiver:
+        case Tensor():
+            return tensors.method(vm, receiver, name, args, place)
+        case Layer() | Instance():
+            return modules.method(vm, receiver, name, args, place)
+        case Builtin():
+            return builtins.call(vm, f"{receiver.name}.{name}", args, place)
+        case BoundMethod() if tensors_in(tensors.as_tensor(receiver)):
+            return tensors.opaque(vm, f"method `{name}`", [receiver, *args.all], place)
+    if isinstance(receiver, initialise.ModuleAttribute):
+        return initialise.method(vm, receiver, name, args, place)
+    return builtins.method(vm, receiver, name, args, place)
+
+
+@cache
+def _computes(name: str) -> Callable[..., Value] | None:
+    return builtins.SYMBOLS.get(name)
+
+
+def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value:
+    """The value of calling a framework function or class, or something of a package that is not known."""
+    host = _computes(symbol.name)
+    if host is not None:
+        return host(vm, args, place)
+    spec = SPECS.get(symbol.name)
+    if spec is None:
+        if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
+            return made
+        initialise.escape(vm, symbol.name, args.all)
+        return tensors.opaque(vm, f"call of `{symbol.name}`", args.all, place)
+    if spec.kind == "initialiser":
+        return initialise.call_initialiser(vm, symbol, spec, args, place)
+    if spec.functional:
+        return layers.apply_function(vm, symbol.name, spec, args, place, symbol.place, symbol.chooser)
+    return layers.construct(vm, symbol, spec, args, place)

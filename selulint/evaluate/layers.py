@@ -1,0 +1,260 @@
+"""Framework layers: building them from bound arguments, applying them to tensors as ops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from selulint.evaluate import initialise, keras
+from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
+from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.tensors import as_tensor, opaque
+from selulint.evaluate.values import (
+    Const,
+    DictValue,
+    Either,
+    Instance,
+    Layer,
+    ListValue,
+    ModuleAttribute,
+    Splice,
+    Symbol,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+    join,
+)
+from selulint.frameworks import Spec
+from selulint.graph import Kind, Place
+
+if TYPE_CHECKING:
+    from selulint.evaluate.calls import Arguments
+
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+@cache
+def parameters(signature: str) -> tuple[tuple[tuple[str, Value | None], ...], int]:
+    """A signature's parameters with their constant defaults, and how many of them may be positional."""
+    found: list[tuple[str, Value | None]] = []
+    positional: int | None = None
+    for part in _split(signature):
+        if part == "*":
+            positional = len(found)
+            continue
+        name, has_default, default = part.partition("=")
+        found.append((name.strip().lstrip("*"), _default(default.strip()) if has_default else None))
+    return tuple(found), len(found) if positional is None else positional
+
+
+def _split(signature: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for position, character in enumerate(signature + ","):
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            parts.append(signature[start:position].strip())
+            start = position + 1
+    return [part for part in parts if part]
+
+
+def _default(text: str) -> Value:
+    literals: dict[str, Any] = {"None": None, "True": True, "False": False}
+    if text in literals:
+        return Const(literals[text])
+    if text[:1] in "'\"":
+        return Const(text[1:-1])
+    if text[:1] == "(":
+        items = tuple(_default(part) for part in _split(text[1:-1]))
+        return TupleValue(items)
+    try:
+        return Const(int(text))
+    except ValueError:
+        pass
+    try:
+        return Const(float(text))
+    except ValueError:
+        return Unknown(f"default {text}")
+
+
+def bind(spec: Spec, args: Arguments) -> dict[str, Value]:
+    """Arguments by parameter name, constant defaults filled in; an open call leaves what it may pass unknown."""
+    names, positional = parameters(spec.signature)
+    bound: dict[str, Value] = dict(zip((name for name, _ in names[:positional]), args.positional, strict=False))
+    bound.update(args.keywords)
+    for name, default in names:
+        if name not in bound and default is not None:
+            bound[name] = Unknown("an argument behind a star") if args.open else default
+    return bound
+
+
+def spelled(spec: Spec, symbol: Symbol, place: Place) -> Place:
+    """Where a finding about a layer starts: its call, or the reference to its class where that is passed around."""
+    if spec.kind == "parametric" or symbol.place is None or getattr(place.node, "func", None) is symbol.place.node:
+        return place
+    return symbol.place
+
+
+def construct(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: Place) -> Value:
+    """A layer object from a call of its class."""
+    if keras.is_keras(symbol.name) and (made := keras.special(vm, symbol, args, place)) is not None:
+        return made
+    chooser = symbol.chooser or vm.chooser
+    layer = Layer(name=symbol.name, spec=spec, place=spelled(spec, symbol, place), symbol=symbol.place, chooser=chooser)
+    if spec.kind == "container":
+        fill(vm, layer, args)
+        vm.created.append(layer)
+        return layer
+    layer.args = bind(spec, args)
+    initialise.set_defaults(layer)
+    return layer
+
+
+def fill(vm: Machine, layer: Layer, args: Arguments) -> None:
+    from selulint.evaluate.sequences import items_of
+
+    layer.cells["items"] = ()
+    first = args.positional[0] if args.positional else args.keywords.get("modules") or args.keywords.get("layers")
+    if isinstance(first, DictValue):
+        layer.cells["items"] = tuple(first.entries.values())
+        layer.cells.update({f".{key}": value for key, value in first.entries.items()})
+        for key, value in first.entries.items():
+            if isinstance(value, Layer) and not value.label:
+                value.label = str(key)
+        layer.cells["open"] = first.open
+    elif isinstance(first, ListValue | TupleValue):
+        items = first.items
+        items = tuple(as_item(vm, item) for item in items)
+        layer.cells["items"], layer.cells["open"] = items, isinstance(first, ListValue) and first.open
+    elif len(args.positional) == 1 and isinstance(first, Either | Unknown):
+        found, more = items_of(vm, first)
+        layer.cells["items"], layer.cells["open"] = tuple(found) or args.positional, more and not found
+    else:
+        layer.cells["items"], layer.cells["open"] = args.positional, args.open
+
+
+def as_item(vm: Machine, value: Value) -> Value:
+    """An item of a container: an input tensor there stands for an input layer."""
+    if isinstance(value, Tensor):
+        return Layer({"features": vm.builder.features(value)}, name="keras.Input", spec=keras.INPUT)
+    return value
+
+
+def apply(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
+    """Call a layer object."""
+    if layer.spec.kind == "container":
+        if layer.spec.function == "keras_model":
+            return keras.apply_model(vm, layer, args, place)
+        if layer.spec.function != "sequential":
+            return opaque(vm, f"a call of `{layer.name}`", args.all, place)
+        return thread(vm, layer.cells["items"], args, place, bool(layer.cells.get("open")))
+    inputs = _inputs(vm, args)
+    if keras.is_keras(layer.name):
+        return keras.apply(vm, layer, inputs, place)
+    return vm.builder.emit(draft(vm, layer, inputs, place))
+
+
+def _inputs(vm: Machine, args: Arguments) -> list[Tensor]:
+    """The tensors that go into a layer; something unknown that goes in is an input of its own."""
+    tensors = [tensor for value in args.all for tensor in tensors_in(as_tensor(value))]
+    if tensors:
+        return tensors
+    return [vm.builder.promote(args.all[0] if args.all else None)]
+
+
+def draft(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place) -> Draft:
+    """The op of one application of a layer."""
+    return Draft(
+        _KINDS.get(layer.spec.kind, Kind.OPAQUE),
+        layer.name,
+        layer.spec.function,
+        sources(inputs),
+        layer.place,
+        layer.symbol,
+        place,
+        layer,
+        constants(layer.args),
+        layer.chooser,
+        fan_in=layer.cells.get("fan_in"),
+        fan_out=layer.cells.get("fan_out"),
+    )
+
+
+def thread(vm: Machine, items: tuple[Value, ...], args: Arguments, place: Place, is_open: bool = False) -> Value:
+    """Send a tensor through items one after the other; a splice is an alternative route."""
+    from selulint.evaluate.calls import NO_ARGUMENTS, call
+
+    inputs = _inputs(vm, args)
+    value: Value = inputs[0] if len(inputs) == 1 else TupleValue(tuple(inputs))
+    for item in items:
+        if isinstance(item, Splice):
+            value = _alternatives(vm, item, value, place)
+        elif isinstance(item, Unknown):
+            value = opaque(vm, item.reason, [value], place)
+        else:
+            value = call(vm, item, NO_ARGUMENTS.prepend(as_tensor(value)), place)
+    if is_open and not items:
+        return opaque(vm, "a sequence of unknown layers", [value], place)
+    return value
+
+
+def _alternatives(vm: Machine, splice: Splice, value: Value, place: Place) -> Value:
+    from selulint.evaluate.calls import NO_ARGUMENTS
+
+    results: list[Value] = []
+
+    def arm(run_items: tuple[Value, ...]) -> Any:
+        def run() -> Flow:
+            results.append(thread(vm, run_items, NO_ARGUMENTS.prepend(value), place))
+            return Flow.NORMAL
+
+        return run
+
+    vm.branch([arm(run_items) for run_items in splice.options])
+    joined: Value = join(results)
+    return joined
+
+
+def apply_function(
+    vm: Machine, name: str, spec: Spec, args: Arguments, place: Place, symbol: Place | None, chooser: Place | None
+) -> Value:
+    """Call a function that works on tensors directly (`F.relu(x)`, `x.relu()`, `torch.cat([...])`)."""
+    bound = bind(spec, args)
+    values = [as_tensor(value) for value in args.all]
+    tensors = [tensor for value in values for tensor in tensors_in(value)]
+    unknown_parameter = any(isinstance(value, Unknown) and value.parameter for value in args.positional[:1])
+    if not tensors:
+        if spec.kind not in ("activation", "dropout", "norm", "parametric", "pool") or not unknown_parameter:
+            return Unknown(f"`{name}` of something unknown")
+        tensors = [vm.builder.promote(args.positional[0])]
+    is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
+    kind = _KINDS.get(spec.kind, Kind.OPAQUE)
+    factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
+    features = {vm.builder.features(tensor) for tensor in tensors}
+    return vm.builder.emit(
+        Draft(
+            kind,
+            name,
+            spec.function,
+            sources(tensors),
+            place if is_call_of_symbol else symbol,
+            symbol,
+            place,
+            _parameter_of(bound) if kind is Kind.PARAMETRIC else None,
+            factor,
+            chooser or vm.chooser,
+            features=features.pop() if len(features) == 1 and kind not in (Kind.PARAMETRIC, Kind.OPAQUE) else None,
+            spelled=places(bound),
+        )
+    )
+
+
+def _parameter_of(bound: Mapping[str, Value]) -> Layer | None:
+    weight = bound.get("weight")
+    if isinstance(weight, ModuleAttribute):
+        return weight.owner
+    return weight if isinstance(weight, Layer) else None
+
+
+__all__ = ["Instance", "apply", "apply_function", "bind", "construct", "parameters", "thread"]

@@ -1,0 +1,233 @@
+"""From a file to its models: every relevant class, function and script is evaluated as callers would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import libcst as cst
+
+from selulint.evaluate import modules
+from selulint.evaluate.building import Builder, sources, tensors_in
+from selulint.evaluate.calls import Arguments, call, instantiate, invoke
+from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
+from selulint.evaluate.values import (
+    ClassValue,
+    FunctionValue,
+    Instance,
+    Layer,
+    ListValue,
+    Unknown,
+    Value,
+)
+from selulint.graph import Kind, Model, Place
+from selulint.syntax.lazy import File
+from selulint.syntax.triage import trained_weights
+
+_ENTRIES = ("forward", "call", "__call__")
+
+
+@dataclass(slots=True, eq=False)
+class _Root:
+    """What one root built: its models, and the classes and functions that it used on the way."""
+
+    node: Any
+    models: list[Model]
+    used: frozenset[int]
+
+
+def models_of(file: File) -> list[Model]:
+    """All models of a file that no other model of the file contains, each with its component."""
+    vm = Machine(file)
+    roots = [_script(vm)]
+    vm.at_end_of_module()
+    for value in list(vm.module.cells.values()):
+        if isinstance(value, FunctionValue) and _is_relevant(file, value):
+            roots.append(_evaluate(vm, value.node, value.name, _call_with_unknowns(vm, value)))
+        elif isinstance(value, ClassValue) and _is_relevant(file, value):
+            roots.extend(_class_roots(vm, value))
+    used = {node for root in roots for node in root.used if node != id(root.node)}
+    found: list[Model] = []
+    for root in roots:
+        for model in root.models:
+            model.part = id(root.node) in used
+            found.append(model)
+    kept = _without_covered(found)
+    trained = trained_weights(file.source.text)
+    for model in kept:
+        model.trained = trained
+    _group(kept)
+    return kept
+
+
+def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:
+    return value.unit.file is file and file.statements[value.unit.index].relevant
+
+
+def _script(vm: Machine) -> _Root:
+    def run() -> Value:
+        for index, statement in enumerate(vm.file.statements):
+            if statement.relevant:
+                vm.run_statement(index)
+        return Unknown("a script")
+
+    return _evaluate(vm, None, "module", run)
+
+
+def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
+    entry = next((cls.find(name) for name in _ENTRIES if isinstance(cls.find(name), FunctionValue)), None)
+    if entry is not None or modules.container_base(cls) is not None:
+        yield _evaluate(
+            vm,
+            cls.node,
+            cls.name,
+            lambda: instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), _no_place(cls)),
+        )
+        return
+    for value in list(cls.cells.values()):
+        if isinstance(value, FunctionValue) and value.name != "__init__":
+            yield _evaluate(vm, value.node, f"{cls.name}.{value.name}", _method_root(vm, cls, value))
+
+
+def _method_root(vm: Machine, cls: ClassValue, method: FunctionValue) -> Callable[[], Value]:
+    def run() -> Value:
+        instance = instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), _no_place(cls))
+        return invoke(vm, method, Arguments((instance, *_unknown_arguments(method).positional)), None)
+
+    return run
+
+
+def _no_place(cls: ClassValue) -> Place:
+    return Place(cls.node, cls.unit)
+
+
+def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Value]:
+    """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
+    unknowns = _unknown_arguments(function, skip=0)
+
+    def run() -> Value:
+        result = invoke(vm, function, unknowns, None)
+        promoted = [value for value in unknowns.positional if value in vm.builder.promoted]
+        if not promoted:
+            return result
+        vm.builder, vm.created = Builder(), []
+        known = tuple(vm.builder.input() if value in promoted else value for value in unknowns.positional)
+        return invoke(vm, function, Arguments(known), None)
+
+    return run
+
+
+def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
+    """Unknowns for the parameters that have no default."""
+    if not isinstance(function, FunctionValue):
+        return Arguments()
+    params = function.node.params
+    names = [p.name.value for p in (*params.posonly_params, *params.params)][skip:]
+    required = [name for name in names if name not in function.defaults]
+    return Arguments(tuple(Unknown(f"parameter `{name}`", parameter=True) for name in required))
+
+
+def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value]) -> _Root:
+    """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
+    vm.builder, vm.created, vm.used, vm.calls, vm.budget = Builder(), [], set(), [], STEPS_PER_ROOT
+    found: list[Model] = []
+    try:
+        result = run()
+        built, created = vm.builder, _outermost(vm.created)
+        for each in created:
+            model = _forward(vm, each)
+            if model is not None:
+                found.append(model)
+        own = _model(vm, name, built, result, None)
+        if own is not None and not _covered(own, found):
+            found.append(own)
+    except (BudgetExhausted, RecursionError):
+        found = []
+    return _Root(node, found, frozenset(vm.used))
+
+
+def _outermost(created: list[Layer | Instance]) -> list[Layer | Instance]:
+    inner: set[int] = set()
+    for each in created:
+        inner.update(id(module) for _, module in list(modules.walk(each))[1:])
+    return [each for each in created if id(each) not in inner]
+
+
+def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
+    """The graph of one model object: its forward on abstract tensors, with the initialisation in force now."""
+    if isinstance(module, Layer) and module.spec.function != "sequential":
+        return None
+    vm.builder = Builder()
+    place = Place(module.cls.node, module.cls.unit) if isinstance(module, Instance) else module.place
+    if place is None:
+        return None
+    result = call(vm, module, _tensor_arguments(vm, module), place)
+    name = module.cls.name if isinstance(module, Instance) else module.label or "Sequential"
+    return _model(vm, name, vm.builder, result, module)
+
+
+def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
+    entry = None
+    if isinstance(module, Instance):
+        entry = next((f for f in map(module.cls.find, _ENTRIES) if isinstance(f, FunctionValue)), None)
+    if entry is None:
+        return Arguments((vm.builder.input(),))
+    params = entry.node.params
+    names = [p.name.value for p in (*params.posonly_params, *params.params)][1:]
+    tensors: tuple[Value, ...] = tuple(vm.builder.input() for name in names if name not in entry.defaults)
+    if not tensors and isinstance(params.star_arg, cst.Param):
+        tensors = (vm.builder.input(),)
+    if not tensors and names:
+        tensors = (vm.builder.input(),)
+    return Arguments(tensors)
+
+
+def _model(vm: Machine, name: str, builder: Builder, result: Value, module: Layer | Instance | None) -> Model | None:
+    ops = builder.finish()
+    kinds = {op.kind for op in ops}
+    if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
+        return None
+    framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
+    model = Model(name, framework, ops, frozenset(sources(tensors_in(result))), vm.file)
+    if isinstance(module, Instance):
+        model.owner = Place(module.cls.node, module.cls.unit)
+        constructor = module.cls.cells.get("__init__")
+        model.init = Place(constructor.node, constructor.unit) if isinstance(constructor, FunctionValue) else None
+    elif module is not None:
+        model.owner = module.place
+    return model
+
+
+def _covered(model: Model, others: list[Model]) -> bool:
+    """Whether other models show every layer and activation of this one."""
+    places = {op.place for other in others for op in other.ops if op.place is not None}
+    telling = (Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM)
+    return all(op.place in places for op in model.ops if op.kind in telling and op.place is not None)
+
+
+def _without_covered(found: list[Model]) -> list[Model]:
+    whole = [model for model in found if not model.part]
+    return whole + [model for model in found if model.part and not _covered(model, whole)]
+
+
+def _group(found: list[Model]) -> None:
+    """Models that share a source place belong together: what one fix changes, all of them feel."""
+    groups: list[tuple[set[Place], list[Model]]] = []
+    for model in found:
+        places = {op.place for op in model.ops if op.place is not None}
+        members = [model]
+        apart = []
+        for other_places, other_members in groups:
+            if other_places & places:
+                places |= other_places
+                members = other_members + members
+            else:
+                apart.append((other_places, other_members))
+        groups = [*apart, (places, members)]
+    for _, members in groups:
+        for model in members:
+            model.component = tuple(members)
+
+
+__all__ = ["ListValue", "models_of"]

@@ -1,0 +1,107 @@
+"""What operators and methods do to abstract tensors: each emits an op."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import libcst as cst
+
+from selulint.evaluate.building import Draft, sources, tensors_in
+from selulint.evaluate.machine import Machine
+from selulint.evaluate.values import BoundMethod, Const, Layer, ModuleAttribute, Tensor, Unknown, Value
+from selulint.graph import Kind, Place
+
+_MERGES: dict[type, str] = {
+    cst.Add: "add",
+    cst.Subtract: "subtract",
+    cst.Multiply: "multiply",
+    cst.Divide: "divide",
+    cst.MatrixMultiply: "matmul",
+}
+# Methods and attributes that tell about a tensor and give no tensor.
+_ABOUT = frozenset(
+    "size dim shape numel item tolist numpy get_shape stride backward is_contiguous nelement element_size".split()
+)
+
+
+def as_tensor(value: Value) -> Value:
+    """A tensor for an attribute of a tensor that turned out to be used as one (`out.last_hidden_state`)."""
+    return value.receiver if isinstance(value, BoundMethod) and isinstance(value.receiver, Tensor) else value
+
+
+def emit(vm: Machine, kind: Kind, function: str, inputs: Sequence[Value], place: Place, **extra: Any) -> Tensor:
+    """Append an op that reads every tensor inside `inputs`."""
+    tensors = [tensor for value in inputs for tensor in tensors_in(as_tensor(value))]
+    features = {vm.builder.features(tensor) for tensor in tensors}
+    same = features.pop() if len(features) == 1 and kind is not Kind.OPAQUE else None
+    draft = Draft(kind, extra.pop("name", ""), function, sources(tensors), place, call=place, features=same, **extra)
+    return vm.builder.emit(draft)
+
+
+def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place) -> Value:
+    """An operator between tensors, or between a tensor and something else."""
+    both = bool(tensors_in(left)) and bool(tensors_in(right))
+    other = right if tensors_in(left) else left
+    if operation is cst.MatrixMultiply and isinstance(other, Layer | ModuleAttribute):
+        return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place)
+    if isinstance(other, Const) and not both:
+        return _with_constant(vm, operation, left, right, other, place)
+    function = _MERGES.get(operation)
+    if function is None:
+        return opaque(vm, "an operator", [left, right], place)
+    return emit(vm, Kind.MERGE, function, [left, right], place)
+
+
+def _with_constant(vm: Machine, operation: type, left: Value, right: Value, other: Const, place: Place) -> Value:
+    known = other.value if isinstance(other.value, int | float) else None
+    spelled = {"constant": other.place} if other.place is not None else {}
+    if operation is cst.Multiply or (operation is cst.Divide and other is right):
+        factor = known if operation is cst.Multiply or not known else 1 / known
+        return emit(vm, Kind.SCALE, "scale", [left, right], place, args={"factor": factor}, spelled=spelled)
+    if operation in (cst.Add, cst.Subtract):
+        if operation is cst.Subtract and other is left:
+            right, known = scale(vm, right, place), known
+        elif operation is cst.Subtract:
+            known = -known if known is not None else None
+        return emit(vm, Kind.SCALE, "shift", [left, right], place, args={"shift": known}, spelled=spelled)
+    return opaque(vm, "power" if operation is cst.Power else "an operator", [left, right], place)
+
+
+def compare(vm: Machine, operation: type, left: Value, right: Value, place: Place) -> Value:
+    """A comparison with a tensor: a mask."""
+    other = right if tensors_in(as_tensor(left)) else left
+    args = {"operator": operation.__name__, "flipped": other is left}
+    if isinstance(other, Const):
+        args["other"] = other.value
+    return emit(vm, Kind.OPAQUE, "comparison", [left, right], place, args=args)
+
+
+def scale(vm: Machine, value: Value, place: Place) -> Value:
+    """The negative of a tensor."""
+    return emit(vm, Kind.SCALE, "scale", [value], place, args={"factor": -1})
+
+
+def index(vm: Machine, value: Value, place: Place) -> Value:
+    """Part of a tensor (or of what a layer returned beside it)."""
+    return emit(vm, Kind.RESHAPE, "index", [value], place)
+
+
+def opaque(vm: Machine, reason: str, inputs: Sequence[Value], place: Place) -> Value:
+    """An op that nobody understands, so that what hangs on it stays connected; Unknown where no tensor goes in."""
+    if not any(tensors_in(as_tensor(value)) for value in inputs):
+        return Unknown(reason)
+    return emit(vm, Kind.OPAQUE, reason, inputs, place)
+
+
+def method(vm: Machine, tensor: Tensor, name: str, args: Any, place: Place) -> Value:
+    """The value of `tensor.name(...)`."""
+    from selulint.evaluate.layers import apply_function
+    from selulint.frameworks.torch import TENSOR_METHODS
+
+    if name in _ABOUT:
+        return Unknown(f"`{name}` of a tensor")
+    spec = TENSOR_METHODS.get(name)
+    if spec is None:
+        return opaque(vm, f"method `{name}`", [tensor, *args.positional, *args.keywords.values()], place)
+    return apply_function(vm, f"torch.Tensor.{name}", spec, args.prepend(tensor), place, None, None)

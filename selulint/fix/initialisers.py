@@ -1,0 +1,251 @@
+"""Giving layers LeCun initialisation: editing the initialisers that a file has, adding one where it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from selulint.diagnostic import Fix
+from selulint.graph import Init, Kind, Model, Op, Place
+from selulint.moments.maps import SANE_WINDOW
+
+if TYPE_CHECKING:
+    from selulint.fix.edits import Draft
+    from selulint.fix.migration import Plan
+
+_LAYERS = {"linear": "Linear", "conv1d": "Conv1d", "conv2d": "Conv2d", "conv3d": "Conv3d"}
+_UNIFORM = frozenset({"kaiming_uniform_", "xavier_uniform_", "uniform_"})
+# Activations that LeCun's gain serves as well as any other.
+_CONTENT = frozenset({"selu", "relu", "tanh", "sigmoid", "softmax", "log_softmax", "softplus", "hardsigmoid"})
+
+
+def lecun_init(model: Model, layers: Sequence[Op]) -> Fix | None:
+    """LeCun initialisation for these layers, and for the others of the model that share their initialiser."""
+    from selulint.fix.migration import Refused, plan
+
+    made = plan(model)
+    try:
+        make_lecun(made, model, layers)
+    except Refused:
+        return None
+    return made.build("initialise with LeCun normal")
+
+
+def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
+    """Add to a plan what gives every layer of `layers` gain 1; refuses where that cannot be told."""
+    from selulint.fix.migration import Refused
+
+    defaults: list[Op] = []
+    for op in layers:
+        init = op.weight
+        if op.function not in _LAYERS or op.name.startswith("torch.nn.Lazy"):
+            raise Refused(f"{op.function} has no LeCun initialiser")
+        if init is None or init.name == "unknown":
+            raise Refused("an initialiser is not known")
+        if init.default:
+            defaults.append(op)
+        elif not _is_lecun(init):
+            _edit(made, model, op, init)
+    if not defaults:
+        return
+    if model.framework == "keras":
+        for op in defaults:
+            if made.first("initialiser", op.place):
+                _set_keras(made, op)
+    else:
+        _add_torch(made, model, defaults)
+
+
+def _is_lecun(init: Init) -> bool:
+    return init.gain is not None and SANE_WINDOW[0] <= init.gain <= SANE_WINDOW[1]
+
+
+def _edit(made: Plan, model: Model, op: Op, init: Init) -> None:
+    """Rewrite an explicit initialiser where it is spelled."""
+    from selulint.fix.migration import Refused
+
+    if not made.first("initialiser", init.place):
+        return
+    assert init.place is not None
+    for each in model.component:
+        for other in each.of(Kind.PARAMETRIC):
+            if other.weight is not None and other.weight.place == init.place and not _is_served(each, other):
+                made.doubt("the initialiser also serves layers in front of another activation")
+    done = _edit_keras(made.draft, init) if model.framework == "keras" else _edit_torch(made.draft, init)
+    if not done:
+        raise Refused(f"`{init.name}` cannot be rewritten here")
+
+
+def _is_served(model: Model, op: Op) -> bool:
+    return all(near.function in _CONTENT for near in model.downstream(op) if near.kind is Kind.ACTIVATION)
+
+
+def _edit_torch(draft: Draft, init: Init) -> bool:
+    place = init.place
+    assert place is not None
+    node: Any = place.node
+    function = getattr(node, "func", None)
+    if function is None:
+        return False
+    if init.name in ("kaiming_normal_", "kaiming_uniform_") and not init.name.endswith("__") and _is_init_call(node):
+        for name, position in (("a", 1), ("mode", 2)):
+            if _has(node, name, position) and not draft.remove_argument(place, name, position):
+                return False
+        quote = draft.quote
+        return draft.set_argument(place, "nonlinearity", f"{quote}linear{quote}", position=3)
+    target = _target(node, place)
+    if target is None:
+        return False
+    name = "kaiming_uniform_" if init.name in _UNIFORM else "kaiming_normal_"
+    canonical = f"torch.nn.init.{name}"
+    spelled = (
+        draft.refer_like(Place(function, place.unit), canonical) if _is_init_call(node) else draft.refer(canonical)
+    )
+    if spelled is None:
+        return False
+    draft.replace(place, f"{spelled}({target}, nonlinearity={draft.quote}linear{draft.quote})")
+    return True
+
+
+def _is_init_call(node: Any) -> bool:
+    """Whether this is `init.f(tensor, ...)`, not a method of the tensor."""
+    function = node.func
+    base = getattr(function, "value", None)
+    if type(function).__name__ == "Name":
+        return True
+    last = getattr(getattr(base, "attr", None), "value", None) or getattr(base, "value", None)
+    return last not in ("weight", "data", "kernel")
+
+
+def _has(node: Any, name: str, position: int) -> bool:
+    positional = [arg for arg in node.args if arg.keyword is None]
+    return len(positional) > position or any(arg.keyword is not None and arg.keyword.value == name for arg in node.args)
+
+
+def _target(node: Any, place: Place) -> str | None:
+    """The text of the tensor that an initialiser writes: its first argument, or the weight whose method it is."""
+    if _is_init_call(node):
+        first = next((arg for arg in node.args if arg.keyword is None or arg.keyword.value == "tensor"), None)
+        return Place(first.value, place.unit).text if first is not None else None
+    owner = node.func.value
+    if getattr(getattr(owner, "attr", None), "value", None) == "data":
+        owner = owner.value
+    return Place(owner, place.unit).text
+
+
+def _edit_keras(draft: Draft, init: Init) -> bool:
+    from selulint.fix.migration import _is_string, _like
+
+    place = init.place
+    assert place is not None
+    if init.name.lower().endswith("uniform") and init.name.lower() != "randomuniform":
+        law = "lecun_uniform"
+    else:
+        law = "lecun_normal"
+    draft.replace(place, _like(place, law) if _is_string(place) else f"{draft.quote}{law}{draft.quote}")
+    return True
+
+
+def _set_keras(made: Plan, op: Op) -> None:
+    from selulint.fix.migration import Refused
+
+    assert op.place is not None
+    quote = made.draft.quote
+    if not made.draft.set_argument(op.place, "kernel_initializer", f"{quote}lecun_normal{quote}"):
+        raise Refused("the arguments of a layer are not known")
+
+
+def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:
+    """An `_init_weights` for the types of these layers, applied by the model that builds them."""
+    from selulint.fix.migration import Refused
+
+    if not any(op.layer for op in layers) or model.owner is None:
+        raise Refused("the layers are not built by a model of this file")
+    explicit = [
+        op for op in model.of(Kind.PARAMETRIC) if op.weight and not op.weight.default and op.function in _LAYERS
+    ]
+    if any(op.weight is not None and op.weight.name != "unknown" and not _is_served(model, op) for op in explicit):
+        made.doubt("the new initialisation also reaches layers in front of another activation")
+    anchor = model.init or model.owner
+    if not made.first("init_weights", anchor):
+        return
+    draft = made.draft
+    everywhere = [op for each in model.component for op in each.of(Kind.PARAMETRIC) if op.function in _LAYERS]
+    types = sorted({f"torch.nn.{_LAYERS[op.function]}" for op in (*layers, *everywhere) if _fed(op, model)})
+    names = [draft.refer(name) for name in types]
+    kaiming, zeros = draft.refer("torch.nn.init.kaiming_normal_"), draft.refer("torch.nn.init.zeros_")
+    if None in names or kaiming is None or zeros is None:
+        raise Refused("the file's imports leave no way to spell the initialiser")
+    classes = str(names[0]) if len(names) == 1 else f"({', '.join(map(str, names))})"
+    quote = draft.quote
+    body = [
+        "def _init_weights(module):",
+        f"    if isinstance(module, {classes}):",
+        f"        {kaiming}(module.weight, nonlinearity={quote}linear{quote})",
+        "        if module.bias is not None:",
+        f"            {zeros}(module.bias)",
+    ]
+    name = draft.define("_init_weights", body, model.owner)
+    if not _apply(draft, model, name):
+        raise Refused("there is no place to apply the initialiser")
+
+
+def _fed(op: Op, model: Model) -> bool:
+    return op.weight is not None and op.layer != 0
+
+
+def _apply(draft: Draft, model: Model, name: str) -> bool:
+    if model.init is not None:
+        return draft.append_to_body(model.init, [f"self.apply({name})"])
+    owner = model.owner
+    if owner is None or type(owner.node).__name__ != "Call":
+        return False
+    target = _assigned_name(owner)
+    if target is not None and draft.insert_after(owner, [f"{target}.apply({name})"]):
+        return True
+    draft.insert_behind(owner, f".apply({name})")
+    return True
+
+
+def _assigned_name(owner: Place) -> str | None:
+    """`model` where the statement is just `model = nn.Sequential(...)`."""
+    parent = owner.unit.ancestors(owner.node)[-1]
+    targets = getattr(parent, "targets", ())
+    if type(parent).__name__ != "Assign" or len(targets) != 1 or type(targets[0].target).__name__ != "Name":
+        return None
+    name: str = targets[0].target.value
+    return name
+
+
+def remove_keras_layer(draft: Draft, op: Op) -> bool:
+    """Take a Keras layer out: its element of a list, its `model.add` statement, its `x = layer(...)(x)`."""
+    place, call = op.place, op.call
+    assert place is not None
+    parents = place.unit.ancestors(place.node)
+    parent = parents[-1] if parents else None
+    kind = type(parent).__name__
+    if kind == "Element":
+        return draft.delete_element(place)
+    if kind == "Arg" and len(parents) > 1 and _is_add(parents[-2]):
+        return draft.delete_statement(place)
+    if kind == "Call" and call is not None and call.node is parent:
+        statement = next((each for each in reversed(parents) if type(each).__name__ == "Assign"), None)
+        if statement is not None and statement.value is parent and _rebinds(statement, parent):
+            return draft.delete_statement(call)
+        return draft.unwrap(call)
+    if kind == "Assign" and draft.refer_like(op.symbol or place, "keras.layers.Identity"):
+        draft.replace(place, f"{draft.refer_like(op.symbol or place, 'keras.layers.Identity')}()")
+        return True
+    return False
+
+
+def _is_add(call: Any) -> bool:
+    return type(call).__name__ == "Call" and getattr(getattr(call.func, "attr", None), "value", None) == "add"
+
+
+def _rebinds(statement: Any, call: Any) -> bool:
+    """Whether the statement is `x = layer(x)`."""
+    if len(statement.targets) != 1 or len(call.args) != 1:
+        return False
+    target, argument = statement.targets[0].target, call.args[0].value
+    return type(target).__name__ == type(argument).__name__ == "Name" and bool(target.value == argument.value)

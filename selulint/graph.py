@@ -1,0 +1,222 @@
+"""The graph of one model: typed ops in order, data-flow edges, bound arguments, initialisation, and source places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from selulint.diagnostic import Span
+
+
+class Kind(Enum):
+    """What an op does to a tensor, as far as its statistics care."""
+
+    INPUT = "input"
+    PARAMETRIC = "parametric"
+    ACTIVATION = "activation"
+    NORM = "norm"
+    DROPOUT = "dropout"
+    POOL = "pool"
+    MERGE = "merge"
+    RESHAPE = "reshape"
+    SCALE = "scale"
+    OPAQUE = "opaque"
+
+
+class Unit(Protocol):
+    """One top-level statement of a file; knows where each of its nodes stands (see `syntax.lazy`)."""
+
+    file: Any
+
+    def span(self, node: object) -> Span: ...
+
+    def ancestors(self, node: object) -> tuple[Any, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where something is spelled: a syntax node and the statement that holds it. The span is computed when asked for."""
+
+    node: Any
+    unit: Unit
+
+    @property
+    def span(self) -> Span:
+        return self.unit.span(self.node)
+
+    @property
+    def text(self) -> str:
+        span = self.span
+        text: str = self.unit.file.source.text[span.start : span.end]
+        return text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and other.node is self.node
+
+    def __hash__(self) -> int:
+        return id(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """The initialisation in force of one parameter.
+
+    `gain` is tau = fan_in * Var(w) as one unit sees it, None where it is unknown. `name` is the initialiser's last name
+    component ("xavier_uniform_", "he_normal"), "default" for the framework's own, "unknown" where it cannot be told.
+    `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
+    """
+
+    name: str
+    gain: float | None
+    default: bool
+    place: Place | None
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operation on tensors.
+
+    `name` is the canonical framework name, `function` what it computes ("relu", "linear", "batch_norm"); `place` is the
+    expression that makes it (constructor or functional call, a string literal for Keras); `symbol` the expression that
+    spells the framework's name; `call` where it is applied; `layer` the identity of the layer object (shared instances
+    have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
+    selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
+    `spelled` tells where constant arguments are written.
+    """
+
+    index: int
+    kind: Kind
+    name: str
+    function: str
+    inputs: tuple[int, ...]
+    place: Place | None = None
+    symbol: Place | None = None
+    call: Place | None = None
+    layer: int = 0
+    label: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    weight: Init | None = None
+    bias: Init | None = None
+    fan_in: float | None = None
+    fan_out: float | None = None
+    chooser: Place | None = None
+    rivals: frozenset[str] = frozenset()
+    spelled: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name to say to the user: the attribute it is stored under, else how it is spelled."""
+        if self.label:
+            return self.label
+        return " ".join(self.place.text.split()) if self.place is not None else self.name.rpartition(".")[2]
+
+
+# Between a layer and its activation these keep "what feeds what" true.
+TRANSPARENT = frozenset({Kind.NORM, Kind.DROPOUT, Kind.POOL, Kind.RESHAPE})
+PASSING_MERGES = frozenset({"add", "concat", "average", "subtract"})
+GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
+GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "log_softmax"})
+
+
+@dataclass(eq=False, slots=True)
+class Model:
+    """One model as the evaluator understood it: ops in order of evaluation, outputs, and who builds it.
+
+    `owner` is the class or the expression that builds the model, `init` the `__init__` to which an initialisation can be
+    appended, `part` says that another model of the file contains it, `trained` that the file shows trained weights.
+    `component` lists all models of the file that share a source place with this one, itself included.
+    """
+
+    name: str
+    framework: str
+    ops: tuple[Op, ...]
+    outputs: frozenset[int]
+    file: Any
+    owner: Place | None = None
+    init: Place | None = None
+    part: bool = False
+    trained: bool = False
+    component: tuple[Model, ...] = ()
+    _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
+
+    def of(self, kind: Kind, *functions: str) -> Iterator[Op]:
+        """The ops of a kind (and, where given, of these functions) in order."""
+        return (op for op in self.ops if op.kind is kind and (not functions or op.function in functions))
+
+    def inputs(self, op: Op) -> list[Op]:
+        return [self.ops[index] for index in op.inputs]
+
+    def users(self, op: Op) -> list[Op]:
+        if not self._users:
+            for user in self.ops:
+                for index in dict.fromkeys(user.inputs):
+                    self._users.setdefault(index, []).append(user)
+        return self._users.get(op.index, [])
+
+    def upstream(self, op: Op, through: frozenset[Kind] = TRANSPARENT, merges: bool = False) -> list[Op]:
+        """The nearest ops before `op` that are not of the kinds in `through` (nor, with `merges`, additive merges)."""
+        return self._nearest(op, self.inputs, through, merges)
+
+    def downstream(self, op: Op, through: frozenset[Kind] = TRANSPARENT, merges: bool = False) -> list[Op]:
+        """The nearest ops after `op`, as in `upstream`."""
+        return self._nearest(op, self.users, through, merges)
+
+    def _nearest(self, op: Op, step: Any, through: frozenset[Kind], merges: bool) -> list[Op]:
+        found: list[Op] = []
+        seen: set[int] = set()
+        stack = list(step(op))
+        while stack:
+            near = stack.pop()
+            if near.index in seen:
+                continue
+            seen.add(near.index)
+            passes = near.kind in through or (merges and near.kind is Kind.MERGE and near.function in PASSING_MERGES)
+            if passes:
+                stack.extend(step(near))
+            else:
+                found.append(near)
+        return sorted(found, key=lambda near: near.index)
+
+    def is_hidden(self, op: Op) -> bool:
+        """A hidden activation: a parametric layer feeds it, it feeds a parametric layer, and it only gates nothing."""
+        before = self.upstream(op, merges=True)
+        if not any(near.kind is Kind.PARAMETRIC and self.reads_input(near) for near in before):
+            return False
+        after = [near for near in self.downstream(op, merges=True) if near.kind is Kind.PARAMETRIC]
+        return any(not self.feeds_gate(near) for near in after)
+
+    def feeds_gate(self, op: Op) -> bool:
+        """Whether all that `op` computes becomes a gate: a sigmoid or softmax whose result is multiplied in."""
+        after = self.downstream(op)
+        return bool(after) and all(
+            near.kind is Kind.ACTIVATION
+            and near.function in GATES
+            and any(user.kind is Kind.MERGE and user.function == "multiply" for user in self.downstream(near))
+            for near in after
+        )
+
+    def reads_input(self, op: Op) -> bool:
+        """Whether data of the model's own inputs reaches `op` (a buffer or a table does not count)."""
+        seen: set[int] = set()
+        stack = [op]
+        while stack:
+            near = stack.pop()
+            if near.index in seen:
+                continue
+            seen.add(near.index)
+            if near.kind is Kind.INPUT and not near.args.get("unknown"):
+                return True
+            stack.extend(self.inputs(near))
+        return False
+
+    def behind_norm(self, op: Op) -> bool:
+        """Whether on the way from `op` to its next activation a norm hides its initialisation."""
+        return any(near.kind is Kind.NORM for near in self.downstream(op, TRANSPARENT - {Kind.NORM}))
+
+    def fed(self, op: Op, function: str) -> list[Op]:
+        """The activations `function` that `op` feeds with no norm in between."""
+        after = self.downstream(op, TRANSPARENT - {Kind.NORM})
+        return [near for near in after if near.kind is Kind.ACTIVATION and near.function == function]

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selulint.diagnostic import Finding, Related, Severity
+from selulint.fix.migration import PLAIN_DROPOUTS, alpha_dropout, selu_beside
+from selulint.graph import Kind, Model
+from selulint.rules import rule
+
+
+@rule("SELU401", Severity.ERROR)
+def dropout_with_selu(model: Model) -> Iterator[Finding]:
+    """Plain Dropout in a SELU chain.
+
+    ## What
+    Reports Dropout whose input is a SELU's output (through reshapes, pools and other dropout), or that stands between a
+    layer and its SELU.
+
+    ## Why
+    Dropout sets units to 0 and scales the rest, which multiplies the variance by 1 / (1 - p): at p = 0.1 SELU's fixed
+    variance is no longer 1 but 2, at p = 0.5 it diverges. AlphaDropout keeps mean and variance for every p.
+
+    ## Example
+    ```python
+    nn.Sequential(nn.Linear(64, 64), nn.SELU(), nn.Dropout(0.1))
+    ```
+
+    ## Use instead
+    ```python
+    nn.Sequential(nn.Linear(64, 64), nn.SELU(), nn.AlphaDropout(0.1))
+    ```
+
+    ## Fix safety
+    Safe: dropout has no parameters. The rate stays as it is, and so does `training=`.
+
+    ## References
+    Klambauer et al., 2017, section "New Dropout Technique".
+    """
+    for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
+        selu = selu_beside(model, op)
+        if op.place is None or selu is None or op.rivals & {"alpha_dropout", "feature_alpha_dropout"}:
+            continue
+        related = (Related("the SELU", selu.place.span),) if selu.place else ()
+        rate = op.args.get("p", op.args.get("rate"))
+        effect = f"multiplies the variance by {1 / (1 - rate):.3g}" if _is_rate(rate) else "raises the variance"
+        message = f"`{op.title}` in a SELU chain {effect}; AlphaDropout keeps it"
+        yield Finding(op.place.span, message, related, alpha_dropout(model, op))
+
+
+def _is_rate(rate: object) -> bool:
+    return isinstance(rate, int | float) and 0 < rate < 1

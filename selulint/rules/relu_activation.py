@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selulint.diagnostic import Finding, Severity
+from selulint.fix.migration import selu_chain
+from selulint.graph import Kind, Model
+from selulint.rules import rule
+
+
+@rule("SELU101", Severity.WARNING)
+def relu_activation(model: Model) -> Iterator[Finding]:
+    """ReLU as a hidden activation.
+
+    ## What
+    Reports every ReLU or ReLU6 (module, function, tensor method, string, default argument) that stands between two
+    parametric layers. A ReLU that computes something else (a hinge, a clamp, a gate, an attention kernel, a positive
+    output) is not reported.
+
+    ## Why
+    Half of a ReLU's inputs get no gradient, units that fall silent stay silent, and the variance of the activations
+    depends on the initialiser alone. SELU keeps mean 0 and variance 1 by itself through any number of layers.
+
+    ## Example
+    ```python
+    nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    ```
+
+    ## Use instead
+    ```python
+    nn.Sequential(nn.Linear(64, 64), nn.SELU(), nn.Linear(64, 10)).apply(_init_weights)  # LeCun normal
+    ```
+
+    ## Fix safety
+    One fix changes the whole chain: activations, initialisers, dropout. It is safe where the chain is plain, every op of
+    it is understood and the predicted statistics stay in Theorem 1's box. It is unsafe where a norm has to go, where
+    branches are added, or where the file shows trained weights; where something is not understood it is not offered.
+
+    ## References
+    Klambauer et al., Self-Normalizing Neural Networks, NeurIPS 2017, arXiv:1706.02515.
+    """
+    fix, said = None, False
+    for op in model.of(Kind.ACTIVATION, "relu", "relu6"):
+        if op.place is None or op.rivals or not model.is_hidden(op):
+            continue
+        if not said:
+            fix, said = selu_chain(model), True
+        place = op.chooser or op.place
+        name = "ReLU6" if op.function == "relu6" else "ReLU"
+        own = fix if op.function == "relu" and op.chooser is None else None
+        message = f"`{op.title}` is a {name} between two layers: its units can die and it does not normalize"
+        yield Finding(place.span, message, fix=own)

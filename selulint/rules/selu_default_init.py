@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selulint.diagnostic import Finding, Prediction, Related, Severity
+from selulint.fix.initialisers import lecun_init
+from selulint.graph import Kind, Model, Op
+from selulint.moments.maps import SANE_WINDOW
+from selulint.moments.propagate import variance_after
+from selulint.rules import rule
+
+
+@rule("SELU201", Severity.ERROR)
+def selu_default_init(model: Model) -> Iterator[Finding]:
+    """Framework default initialiser in front of SELU.
+
+    ## What
+    Reports a layer that feeds a SELU and keeps the framework's default initialisation where its gain
+    tau = fan_in * Var(w) leaves the window in which SELU holds mean 0 and variance 1. PyTorch's default has gain 1/3;
+    Keras' Glorot has gain 2 n_in / (n_in + n_out): it is a note where that is right by luck or cannot be told.
+
+    ## Why
+    With gain 1/3 the variance is 0.004 after ten layers, and a 32-layer network does not train.
+
+    ## Example
+    ```python
+    self.fc = nn.Linear(64, 64)
+    x = F.selu(self.fc(x))
+    ```
+
+    ## Use instead
+    ```python
+    nn.init.kaiming_normal_(self.fc.weight, nonlinearity="linear")
+    nn.init.zeros_(self.fc.bias)
+    ```
+
+    ## Fix safety
+    Safe: an initialiser changes neither names nor shapes of parameters, and loading weights overwrites it.
+
+    ## References
+    Klambauer et al., 2017, section 2 (w ~ N(0, 1/n)); PyTorch issues 54055 and 57109.
+    """
+    layers = [op for op in model.of(Kind.PARAMETRIC) if _concerns(model, op)]
+    fix = lecun_init(model, layers) if layers else None
+    depth = len({op.layer for op in layers})
+    for op in layers:
+        assert op.place is not None and op.weight is not None
+        tau = op.weight.gain
+        activation = model.fed(op, "selu")[0]
+        related = (Related("the SELU that it feeds", activation.place.span),) if activation.place else ()
+        if tau is None or SANE_WINDOW[0] <= tau <= SANE_WINDOW[1]:
+            why = (
+                "is right only where fan_in equals fan_out"
+                if tau is None
+                else f"is right here by luck (gain {tau:.3g})"
+            )
+            message = f"`{op.title}` feeds a SELU but keeps {_framework(op)}'s default init, which {why}"
+            yield Finding(op.place.span, message, related, fix, Severity.NOTE)
+            continue
+        variance = variance_after(tau, depth)
+        layer = f"{depth} layer{'s' * (depth != 1)}"
+        message = (
+            f"`{op.title}` feeds a SELU but keeps {_framework(op)}'s default init (gain {tau:.3g}): "
+            f"predicted variance {variance:.2g} after {layer} (self-normalizing: 1)"
+        )
+        yield Finding(op.place.span, message, related, fix, prediction=Prediction(op.title, 0.0, variance))
+
+
+def _concerns(model: Model, op: Op) -> bool:
+    return op.place is not None and op.weight is not None and op.weight.default and bool(model.fed(op, "selu"))
+
+
+def _framework(op: Op) -> str:
+    return "Keras" if op.name.startswith("keras.") else "PyTorch"

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selulint.diagnostic import Finding, Related, Severity
+from selulint.fix.initialisers import lecun_init
+from selulint.graph import Init, Kind, Model, Op, Place
+from selulint.moments.maps import SANE_WINDOW
+from selulint.rules import rule
+
+
+@rule("SELU202", Severity.ERROR)
+def selu_wrong_init(model: Model) -> Iterator[Finding]:
+    """Explicit initialiser that does not fit SELU.
+
+    ## What
+    Reports an initialiser of a layer in front of a SELU whose gain tau = fan_in * Var(w) is not about 1: He, rectangular
+    Glorot, tall orthogonal, uniform and constant initialisers, a standard deviation out of thin air. Gains are compared,
+    not names: `kaiming_normal_(w, a=1)` and a square Glorot are right.
+
+    ## Why
+    Outside [0.8, 1.25] SELU's fixed point leaves variance 1; below 0.477 the signal dies, above 1.81 it explodes.
+
+    ## Example
+    ```python
+    nn.init.xavier_uniform_(self.fc.weight)
+    ```
+
+    ## Use instead
+    ```python
+    nn.init.kaiming_normal_(self.fc.weight, nonlinearity="linear")
+    ```
+
+    ## Fix safety
+    Safe where the initialiser serves layers in front of SELU and heads only, unsafe where it also serves layers in front
+    of another activation.
+
+    ## References
+    Klambauer et al., 2017, Theorem 1 and equations 4 and 5.
+    """
+    by_place: dict[Place, list[Op]] = {}
+    for op in model.of(Kind.PARAMETRIC):
+        if op.weight is not None and op.weight.place is not None and _is_wrong(op.weight) and model.fed(op, "selu"):
+            by_place.setdefault(op.weight.place, []).append(op)
+    for place, ops in by_place.items():
+        init = ops[0].weight
+        assert init is not None
+        gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
+        names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
+        told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else "a standard deviation that ignores fan_in"
+        related = tuple(
+            {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
+        )
+        message = f"`{init.name}` does not fit the SELU after {names} ({told})"
+        yield Finding(place.span, message, related, lecun_init(model, ops))
+
+
+def _is_wrong(init: Init) -> bool:
+    if init.default or "calculate_gain" in init.args or init.args.get("nonlinearity") == "selu":
+        return False
+    if init.gain is None:
+        return "unknown" not in init.args and isinstance(init.args.get("std", init.args.get("stddev")), int | float)
+    return not SANE_WINDOW[0] <= init.gain <= SANE_WINDOW[1]

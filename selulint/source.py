@@ -1,0 +1,69 @@
+"""One file's text: decoding, encoding back to the same bytes, and offsets to lines and columns."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import tokenize
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class SourceError(Exception):
+    """The bytes of a file cannot be read as Python text; the message says why in one line."""
+
+
+@dataclass(slots=True)
+class Source:
+    """Decoded text of one file. Offsets everywhere count characters of `text`, newlines as they are in the file."""
+
+    path: str
+    text: str
+    encoding: str = "utf-8"
+    bom: bool = False
+    _line_starts: list[int] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def decode(cls, path: str, data: bytes) -> Source:
+        """Decode by BOM and PEP 263 cookie. Raises SourceError for an unknown encoding or undecodable bytes."""
+        bom = data.startswith(codecs.BOM_UTF8)
+        try:
+            encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+            encoding = "utf-8" if encoding == "utf-8-sig" else encoding
+            text = data[3:].decode("utf-8") if bom else data.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise SourceError(f"not valid {error.encoding} at byte {error.start}: {error.reason}") from error
+        except (SyntaxError, LookupError) as error:
+            raise SourceError(str(error)) from error
+        return cls(path, text, encoding, bom)
+
+    def encode(self, text: str) -> bytes:
+        """Bytes of `text` in this file's encoding, with its byte order mark if it had one."""
+        return (codecs.BOM_UTF8 if self.bom else b"") + text.encode(self.encoding)
+
+    @property
+    def newline(self) -> str:
+        """The file's first newline sequence; a line feed where it has none."""
+        found = _LINE_END.search(self.text)
+        return found.group() if found else "\n"
+
+    @property
+    def line_starts(self) -> list[int]:
+        """Offset of the first character of every line."""
+        if not self._line_starts:
+            self._line_starts = [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+        return self._line_starts
+
+    def locate(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1, the column in characters."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """Text of a line (from 1) without its newline."""
+        starts = self.line_starts
+        end = starts[number] if number < len(starts) else len(self.text)
+        return self.text[starts[number - 1] : end].rstrip("\r\n")
