@@ -162,7 +162,10 @@ _POOL = "pool_size, strides, padding='valid', data_format='channels_last', name=
 
 
 def _conv(ones: str) -> str:
-    return f"filters, kernel_size, strides={ones}, padding='valid', data_format='channels_last', dilation_rate={ones}, {_KERNEL}"
+    return (
+        f"filters, kernel_size, strides={ones}, padding='valid', data_format='channels_last', "
+        f"dilation_rate={ones}, {_KERNEL}"
+    )
 
 
 _CONV_TRANSPOSE = f"filters, kernel_size, strides=(1, 1), padding='valid', data_format='channels_last', {_KERNEL}"

@@ -12,6 +12,7 @@ _CONV_TRANSPOSE = (
     "kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, padding_mode='zeros', "
     "device=None, dtype=None"
 )
+# Lazy instance norms have the defaults of batch norms: affine, with running statistics.
 _BATCH_NORM = "eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *, bias=True"
 _INSTANCE_NORM = (
     "eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, device=None, dtype=None, *, bias=True"
@@ -23,7 +24,7 @@ _TRANSFORMER_LAYER = (
 )
 _REDUCTION = "size_average=None, reduce=None, reduction='mean'"
 _WEIGHTED = "weight=None, size_average=None, reduce=None, reduction='mean'"
-# U(+-1/sqrt(fan_in)), fan_in as PyTorch computes it from the weight's shape (for transposed layers that is not the unit's).
+# U(+-1/sqrt(fan_in)), fan_in as PyTorch computes it from the weight's shape: for transposed layers not the unit's own.
 _DEFAULT = "kaiming_uniform_sqrt5"
 
 _LAYERS: Table = {
@@ -38,7 +39,10 @@ _LAYERS: Table = {
             _DEFAULT,
         ),
         (
-            "LazyConvTranspose1d=conv_transpose1d LazyConvTranspose2d=conv_transpose2d LazyConvTranspose3d=conv_transpose3d",
+            (
+                "LazyConvTranspose1d=conv_transpose1d LazyConvTranspose2d=conv_transpose2d "
+                "LazyConvTranspose3d=conv_transpose3d"
+            ),
             f"out_channels, {_CONV_TRANSPOSE}",
             _DEFAULT,
         ),
@@ -50,7 +54,8 @@ _LAYERS: Table = {
         (
             "Embedding=embedding",
             (
-                "num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, "
+                "num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, "
+                "scale_grad_by_freq=False, "
                 "sparse=False, _weight=None, _freeze=False, device=None, dtype=None"
             ),
             "normal_1",
@@ -89,7 +94,8 @@ _LAYERS: Table = {
         (
             "MultiheadAttention=attention",
             (
-                "embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None, "
+                "embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, "
+                "kdim=None, vdim=None, "
                 "batch_first=False, device=None, dtype=None"
             ),
             "multihead_attention",
@@ -158,7 +164,7 @@ _LAYERS: Table = {
         ),
         (
             "LazyInstanceNorm1d=instance_norm LazyInstanceNorm2d=instance_norm LazyInstanceNorm3d=instance_norm",
-            _INSTANCE_NORM,
+            _BATCH_NORM,
             "",
         ),
         (
@@ -309,7 +315,10 @@ _LAYERS: Table = {
         ("PairwiseDistance=pairwise_distance", "p=2.0, eps=1e-06, keepdim=False", ""),
         (
             "LinearCrossEntropyOptions=options",
-            "allow_retain_graph=False, batch_chunk_size=None, chunking_method='auto', acc_policy='auto', acc_dtype=None",
+            (
+                "allow_retain_graph=False, batch_chunk_size=None, chunking_method='auto', acc_policy='auto', "
+                "acc_dtype=None"
+            ),
             "",
         ),
     ),

@@ -66,7 +66,10 @@ NN_FUNCTIONS: Table = {
         ),
         (
             "instance_norm=instance_norm",
-            "input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05",
+            (
+                "input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, "
+                "momentum=0.1, eps=1e-05"
+            ),
             "",
         ),
         ("layer_norm=layer_norm", "input, normalized_shape, weight=None, bias=None, eps=1e-05", ""),
@@ -89,12 +92,18 @@ NN_FUNCTIONS: Table = {
     ),
     "pool": (
         (
-            "adaptive_avg_pool1d=global_avg_pool adaptive_avg_pool2d=global_avg_pool adaptive_avg_pool3d=global_avg_pool",
+            (
+                "adaptive_avg_pool1d=global_avg_pool adaptive_avg_pool2d=global_avg_pool "
+                "adaptive_avg_pool3d=global_avg_pool"
+            ),
             "input, output_size",
             "",
         ),
         (
-            "adaptive_max_pool1d=global_max_pool adaptive_max_pool2d=global_max_pool adaptive_max_pool3d=global_max_pool",
+            (
+                "adaptive_max_pool1d=global_max_pool adaptive_max_pool2d=global_max_pool "
+                "adaptive_max_pool3d=global_max_pool"
+            ),
             "input, output_size, return_indices=False",
             "",
         ),
@@ -163,7 +172,10 @@ NN_FUNCTIONS: Table = {
         ),
         (
             "cross_entropy=cross_entropy",
-            "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0",
+            (
+                "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', "
+                "label_smoothing=0.0"
+            ),
             "",
         ),
         (
@@ -179,8 +191,7 @@ _SHAPE_METHODS = (
     ("unflatten=unflatten", "input, dim, sizes", ""),
     ("ravel=flatten t=permute adjoint=permute", "input", ""),
     ("squeeze=squeeze", "input, dim=None", ""),
-    ("squeeze_=squeeze", "input, dim=None", ""),
-    ("unsqueeze=unsqueeze unsqueeze_=unsqueeze", "input, dim", ""),
+    ("unsqueeze=unsqueeze", "input, dim", ""),
     ("transpose=permute swapaxes=permute swapdims=permute", "input, dim0, dim1", ""),
     ("movedim=permute moveaxis=permute", "input, source, destination", ""),
     ("narrow=index", "input, dim, start, length", ""),
@@ -311,7 +322,9 @@ METHODS: Table = {
         ("view=reshape reshape=reshape expand=reshape", "input, *shape", ""),
         ("view_as=reshape reshape_as=reshape expand_as=reshape type_as=identity", "input, other", ""),
         ("permute=permute flip=permute repeat=repeat tile=repeat", "input, *dims", ""),
-        ("transpose_=permute", "input, dim0, dim1", ""),
+        ("transpose_=permute t_=permute", "input, dim0=0, dim1=1", ""),
+        ("squeeze_=squeeze", "input, dim=None", ""),
+        ("unsqueeze_=unsqueeze", "input, dim", ""),
         ("unfold=unfold", "input, dimension, size, step", ""),
         ("to=identity cuda=identity cpu=identity type=identity", "input, *args, **kwargs", ""),
         ("float=identity double=identity half=identity bfloat16=identity", "input, *, memory_format=None", ""),

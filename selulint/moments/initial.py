@@ -26,9 +26,10 @@ def gain(
     """tau = fan_in * E[w^2], the factor by which a layer multiplies its input's second moment; None where unknown.
 
     `law` is the last component of the initialiser's name ("kaiming_normal_", "LecunNormal") or of a default
-    (`frameworks.Spec.init`). `args` are its bound arguments: one that is missing has the framework's default, one that is
-    given but not known must be given as None. The fans are those that the framework computes from the weight's shape; where
-    one unit really sees another fan-in (transposed and depthwise convolutions) the caller multiplies by the ratio.
+    (`frameworks.Spec.init`). `args` are its bound arguments: one that is missing has the framework's default, one that
+    is given but not known must be given as None. The fans are those that the framework computes from the weight's
+    shape; where one unit really sees another fan-in (transposed and depthwise convolutions) the caller multiplies by
+    the ratio.
     `units` is the number of output units (rows in PyTorch, last axis in Keras) where it differs from `fan_out`, as it
     does in convolutions; only the orthogonal laws ask for it.
     """
@@ -43,7 +44,7 @@ def gain(
 
 
 def calculate_gain(nonlinearity: Any, param: Any = None) -> float | None:
-    """The gain that `torch.nn.init.calculate_gain` returns (its "selu" is 3/4); None where PyTorch raises ValueError."""
+    """What `torch.nn.init.calculate_gain` returns (its "selu" is 3/4); None where PyTorch raises ValueError."""
     if nonlinearity in _UNIT_GAINS:
         return 1.0
     if nonlinearity == "tanh":
@@ -116,7 +117,7 @@ def _averaged(fans: _Fans) -> float:
 
 
 def _orthogonal(args: Args, fans: _Fans) -> float:
-    # Orthonormal rows; where there are more rows than columns, orthonormal columns, and rows of mean norm^2 cols / rows.
+    # Orthonormal rows; with more rows than columns, orthonormal columns and rows of mean norm^2 columns / rows.
     return _number(args, "gain", 1.0) ** 2 * min(1.0, fans.fan_in / fans.units)
 
 

@@ -46,9 +46,10 @@ class Moments:
 
 
 def moments(function: str, mean: float, variance: float, alpha: float | None = None) -> Moments | None:
-    """The moments of `function` (as `frameworks.Spec.function` names it) at N(mean, variance); None where there are none.
+    """The moments of `function` (as `frameworks.Spec.function` names it) at N(mean, variance); None where unknown.
 
-    `alpha` is the activation's own parameter (negative slope, ELU's alpha, Softplus's beta), None for PyTorch's default.
+    `alpha` is the activation's own parameter (negative slope, ELU's alpha, Softplus's beta), None for PyTorch's
+    default. The results have the units of the input and of its square.
     Raises ValueError for a variance that is negative or an argument that is not finite.
     """
     if not (math.isfinite(mean) and math.isfinite(variance)) or variance < 0.0:
@@ -125,9 +126,7 @@ def elu(mean: float, variance: float, alpha: float, scale: float = 1.0) -> Momen
 
 
 def _celu(mean: float, variance: float, alpha: float) -> Moments | None:
-    if alpha == 0.0:
-        return None
-    if alpha < 0.0:
+    if alpha <= 0.0:
         return None
     # CELU is ELU in units of alpha.
     unit = elu(mean / alpha, variance / alpha**2, 1.0)
