@@ -78,7 +78,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule yields: a place, a message, its related places and perhaps a fix; `severity` None means the rule's own."""
+    """What a rule yields: a place, a message, related places and perhaps a fix; `severity` None means the rule's."""
 
     span: Span
     message: str
@@ -114,7 +114,7 @@ class Notice:
 
 
 UNUSED_SUPPRESSION = Notice(
-    "SELU901", "unused-suppression", Severity.WARNING, "a suppression comment that hides nothing or cannot be understood"
+    "SELU901", "unused-suppression", Severity.WARNING, "a suppression that hides nothing or cannot be understood"
 )
 CANNOT_PARSE = Notice("SELU902", "cannot-parse", Severity.ERROR, "the file is not valid Python")
 CANNOT_READ = Notice("SELU903", "cannot-read", Severity.ERROR, "the file cannot be opened or decoded")
