@@ -118,7 +118,6 @@ class Op:
 TRANSPARENT = frozenset({Kind.NORM, Kind.DROPOUT, Kind.POOL, Kind.RESHAPE})
 PASSING_MERGES = frozenset({"add", "concat", "average", "subtract"})
 GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
-GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "log_softmax"})
 
 
 @dataclass(eq=False, slots=True)
@@ -183,19 +182,23 @@ class Model:
     def is_hidden(self, op: Op) -> bool:
         """A hidden activation: a parametric layer feeds it, it feeds a parametric layer, and it only gates nothing."""
         before = self.upstream(op, merges=True)
+        if any(self._leaves(near) for near in self.inputs(op)):
+            return False
         if not any(near.kind is Kind.PARAMETRIC and self.reads_input(near) for near in before):
             return False
         after = [near for near in self.downstream(op, merges=True) if near.kind is Kind.PARAMETRIC]
         return any(not self.feeds_gate(near) for near in after)
 
+    def _leaves(self, op: Op) -> bool:
+        """Whether a layer's own output is already a result, beside what an activation makes of it (FPN's extra levels)."""
+        escapes = op.index in self.outputs or any(user.kind is Kind.OPAQUE for user in self.users(op))
+        return op.kind is Kind.PARAMETRIC and escapes
+
     def feeds_gate(self, op: Op) -> bool:
-        """Whether all that `op` computes becomes a gate: a sigmoid or softmax whose result is multiplied in."""
-        after = self.downstream(op)
+        """Whether all that `op` computes only multiplies another tensor: squeeze-and-excitation, attention maps."""
+        after = self.downstream(op, TRANSPARENT | {Kind.ACTIVATION, Kind.OPAQUE}, merges=True)
         return bool(after) and all(
-            near.kind is Kind.ACTIVATION
-            and near.function in GATES
-            and any(user.kind is Kind.MERGE and user.function == "multiply" for user in self.downstream(near))
-            for near in after
+            near.kind is Kind.MERGE and near.function == "multiply" and len(near.inputs) > 1 for near in after
         )
 
     def reads_input(self, op: Op) -> bool:

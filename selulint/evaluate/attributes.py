@@ -34,6 +34,8 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
     """The value of `value.name`."""
     match value:
         case Symbol():
+            if name == "__name__":
+                return Const(value.name.rpartition(".")[2])
             return Symbol(canonical(f"{value.name}.{name}"), place, vm.chooser)
         case Instance():
             return of_instance(vm, value, name, place)

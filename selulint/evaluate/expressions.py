@@ -34,6 +34,8 @@ from selulint.graph import Place
 
 MAX_ITERATIONS = 256
 UNKNOWN_ITERATIONS = 2
+# Reading a literal costs an `eval`; models repeat a few of them thousands of times.
+_LITERAL_VALUES: dict[tuple[type, str], Any] = {}
 _LITERALS = (cst.Integer, cst.Float, cst.SimpleString, cst.UnaryOperation)
 
 
@@ -66,10 +68,17 @@ def _attribute(vm: Machine, node: Any, scope: Scope) -> Value:
 
 
 def _literal(vm: Machine, node: Any, scope: Scope) -> Value:
+    kind = type(node)
+    text = node.value if kind is not cst.ConcatenatedString else None
+    if text is not None and (kind, text) in _LITERAL_VALUES:
+        return Const(_LITERAL_VALUES[kind, text], place_of(node, scope))
     try:
-        return Const(node.evaluated_value, place_of(node, scope))
+        value = node.evaluated_value
     except (ValueError, SyntaxError):
         return Unknown("a literal that cannot be read")
+    if text is not None and len(text) < 32 and len(_LITERAL_VALUES) < 10_000:
+        _LITERAL_VALUES[kind, text] = value
+    return Const(value, place_of(node, scope))
 
 
 def _formatted(vm: Machine, node: Any, scope: Scope) -> Value:

@@ -89,14 +89,15 @@ def set_defaults(layer: Layer) -> None:
         return
     sizes = fans(layer)
     layer.cells["fan_in"], layer.cells["fan_out"] = sizes.true, sizes.fan_out
-    layer.cells["weight"] = Init("default", true_gain(layer, layer.spec.init, {}, sizes), True, None)
+    layer.cells["weight"] = Init("default", true_gain(layer, layer.spec.init, constants(layer.args), sizes), True, None)
     layer.cells["bias"] = Init("default", None, True, None)
 
 
 def true_gain(layer: Layer, law: str, args: dict[str, Any], sizes: Fans) -> float | None:
     """tau = true fan_in * Var(w): the law's gain, corrected where the framework's fan_in is not the unit's own."""
-    value = gain(law, args, sizes.fan_in, sizes.fan_out)
-    if value is None or "transpose" not in layer.spec.function or law == layer.spec.init == "conv_transpose":
+    units = layer.constant("out_features") or layer.constant("out_channels")
+    value = gain(law, args, sizes.fan_in, sizes.fan_out, units=units if _numbers(units) else None)
+    if value is None or "transpose" not in layer.spec.function:
         return value
     return value * sizes.true / sizes.fan_in if sizes.true and sizes.fan_in else None
 

@@ -228,7 +228,8 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 def _gain(layer: Layer, law: str, args: dict[str, Any], sizes: Fans) -> float | None:
-    value = gain(law, args, sizes.fan_in, sizes.fan_out)
+    units = layer.constant("units") or layer.constant("filters")
+    value = gain(law, args, sizes.fan_in, sizes.fan_out, units=units if isinstance(units, int) else None)
     if sizes.fan_in == sizes.true and "transpose" not in layer.spec.function and "depthwise" not in layer.spec.function:
         return value
     return value * sizes.true / sizes.fan_in if value is not None and sizes.true and sizes.fan_in else None
@@ -253,6 +254,8 @@ def activate(vm: Machine, wanted: Value, tensor: Tensor, fallback: Place, call: 
             spec = SPECS[wanted.name]
             place = wanted.place or fallback
             return _emit_activation(vm, wanted.name, spec, tensor, place, wanted.place, call, layer, wanted)
+        case Symbol() if wanted.name in SPECS and SPECS[wanted.name].function == "identity":
+            return tensor
         case Layer():
             return apply(vm, wanted, [tensor], call)
         case FunctionValue() | Partial() | BoundMethod() | Either():

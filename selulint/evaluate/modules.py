@@ -144,6 +144,12 @@ def _pairs(found: list[tuple[str, Any]]) -> ListValue:
     return ListValue.of(TupleValue((Const(name), value)) for name, value in found)
 
 
+def _entries(module: Layer | Instance) -> list[tuple[str, Value]]:
+    """The entries of a ModuleDict, or of an object that inherits from one, by name."""
+    named = [(str(key).lstrip("."), each) for key, each in module.cells.items() if isinstance(each, Value)]
+    return [(name, each) for name, each in named if not isinstance(module, Layer) or f".{name}" in module.cells]
+
+
 _LISTINGS: dict[str, Any] = {
     "modules": lambda module: ListValue.of(each for _, each in walk(module)),
     "named_modules": lambda module: _pairs(list(walk(module))),
@@ -151,11 +157,9 @@ _LISTINGS: dict[str, Any] = {
     "named_children": lambda module: _pairs(list(named_children(module))),
     "parameters": lambda module: ListValue.of(each for _, each in parameters_in(module)),
     "named_parameters": lambda module: _pairs(list(parameters_in(module))),
-    "values": lambda module: ListValue.of(module.cells.get("items", ())),
-    "keys": lambda module: ListValue.of(Const(key[1:]) for key in module.cells if str(key).startswith(".")),
-    "items": lambda module: _pairs(
-        [(key[1:], value) for key, value in module.cells.items() if str(key).startswith(".")]
-    ),
+    "values": lambda module: ListValue.of(each for _, each in _entries(module)),
+    "keys": lambda module: ListValue.of(Const(name) for name, _ in _entries(module)),
+    "items": lambda module: _pairs(_entries(module)),
 }
 
 

@@ -26,10 +26,12 @@ from selulint.evaluate.values import (
     Value,
     flatten,
     join,
+    join_items,
 )
 from selulint.graph import Place
 
 MAX_ITEMS = 12_000
+MAX_VARIANTS = 16
 
 
 def raw_items(value: Value) -> tuple[Value, ...] | None:
@@ -47,6 +49,17 @@ def raw_items(value: Value) -> tuple[Value, ...] | None:
         case Const(value=str()):
             return tuple(Const(character) for character in value.value[:64])
     return None
+
+
+def variants(items: Sequence[Value]) -> list[tuple[Value, ...]]:
+    """The runs of items that a sequence with splices may stand for; with too many of them, all laid flat as one."""
+    runs: list[tuple[Value, ...]] = [()]
+    for item in items:
+        options = item.options if isinstance(item, Splice) else ((item,),)
+        runs = [run + option for run in runs for option in options]
+        if len(runs) > MAX_VARIANTS:
+            return [tuple(flatten(items))]
+    return runs
 
 
 def is_open(value: Value) -> bool:
@@ -111,12 +124,11 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
         return Unknown("an item of something unknown")
     if isinstance(value, DictValue):
         return _entry(value, index)
-    head = next((i for i, item in enumerate(items) if isinstance(item, Splice)), len(items))
-    position = index.value if index.value >= 0 else index.value + len(items)
-    certain = head == len(items) and not is_open(value)
-    if 0 <= position < len(items) and (certain or 0 <= index.value < head):
-        return items[position]
-    return Unknown("an item past what is known")
+    if is_open(value) and index.value < 0:
+        return Unknown("an item past what is known")
+    runs = [run for run in variants(items) if -len(run) <= index.value < len(run)]
+    found: Value = join([run[index.value] for run in runs]) if runs else Unknown("an item past what is known")
+    return found
 
 
 def _entry(value: DictValue | Layer, index: Const) -> Value:
@@ -158,7 +170,7 @@ def get_slice(vm: Machine, value: Value, bounds: Sequence[Value], place: Place) 
     if items is None or len(known) != len(bounds):
         return Unknown("a slice of something unknown")
     try:
-        part = items[slice(*known)]
+        part = _slice(items, *known)
     except (TypeError, ValueError):
         return Unknown("a slice that fails")
     if isinstance(value, Const):
@@ -168,6 +180,18 @@ def get_slice(vm: Machine, value: Value, bounds: Sequence[Value], place: Place) 
     if isinstance(value, Layer):
         return Layer({"items": part}, name=value.name, spec=value.spec, place=value.place, symbol=value.symbol)
     return ListValue.of(part, open=is_open(value))
+
+
+def _slice(items: tuple[Value, ...], lower: int | None, upper: int | None, step: int | None) -> tuple[Value, ...]:
+    """A slice of items with splices; of `[:-k]` only the end is laid out in its variants, the rest stays as it is."""
+    kept: tuple[Value, ...] = ()
+    if not lower and step is None and upper is not None and upper < 0:
+        needed, position = -upper, len(items)
+        while needed > 0 and position > 0:
+            position -= 1
+            needed -= not isinstance(items[position], Splice)
+        kept, items = items[:position], items[position:]
+    return kept + join_items([run[slice(lower, upper, step)] for run in variants(items)])
 
 
 def unpack(vm: Machine, value: Value, size: int, starred: bool) -> list[Value] | None:

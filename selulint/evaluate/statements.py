@@ -10,7 +10,7 @@ import libcst as cst
 from selulint.evaluate import attributes, calls, sequences
 from selulint.evaluate.expressions import UNKNOWN_ITERATIONS, combine, evaluate, iterate, place_of
 from selulint.evaluate.machine import Flow, Machine
-from selulint.evaluate.values import ClassValue, Const, FunctionValue, ListValue, Scope, Symbol, Unknown, Value
+from selulint.evaluate.values import ClassValue, Const, FunctionValue, Layer, ListValue, Scope, Symbol, Unknown, Value
 from selulint.syntax.names import imported
 
 _AUGMENTED: dict[type, type] = {
@@ -50,6 +50,8 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
     """Bind an assignment target: a name, an attribute, an item, or a pattern of these."""
     match target:
         case cst.Name():
+            if isinstance(value, Layer) and value.is_container and not value.label:
+                value.label = target.value
             vm.write(vm.module if target.value in scope.globals else scope, target.value, value)
         case cst.Attribute():
             owner = evaluate(vm, target.value, scope)
