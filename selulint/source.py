@@ -16,6 +16,18 @@ class SourceError(Exception):
     """The bytes of a file cannot be read as Python text; the message says why in one line."""
 
 
+def _undecodable(data: bytes, error: Exception) -> str:
+    """Why the bytes cannot be decoded; for the first two lines `tokenize` does not say which byte is wrong."""
+    if isinstance(error, SyntaxError) and "missing encoding" in str(error):
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as cause:
+            error = cause
+    if isinstance(error, UnicodeDecodeError):
+        return f"not valid {error.encoding} at byte {error.start}: {error.reason}"
+    return str(error)
+
+
 @dataclass(slots=True)
 class Source:
     """Decoded text of one file. Offsets everywhere count characters of `text`, newlines as they are in the file."""
@@ -34,10 +46,8 @@ class Source:
             encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
             encoding = "utf-8" if encoding == "utf-8-sig" else encoding
             text = data[3:].decode("utf-8") if bom else data.decode(encoding)
-        except UnicodeDecodeError as error:
-            raise SourceError(f"not valid {error.encoding} at byte {error.start}: {error.reason}") from error
-        except (SyntaxError, LookupError) as error:
-            raise SourceError(str(error)) from error
+        except (SyntaxError, LookupError, UnicodeDecodeError) as error:
+            raise SourceError(_undecodable(data, error)) from error
         return cls(path, text, encoding, bom)
 
     def encode(self, text: str) -> bytes:

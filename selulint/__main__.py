@@ -1,0 +1,6 @@
+"""`python -m selulint`."""
+
+from selulint.cli import main
+
+if __name__ == "__main__":
+    main()

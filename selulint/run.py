@@ -1,0 +1,270 @@
+"""Many files: read, triage, check, suppress, fix; the barrier around each file; the pool; the safe write."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from selulint.diagnostic import (
+    CANNOT_PARSE,
+    CANNOT_READ,
+    FAILURES,
+    INTERNAL_ERROR,
+    Applicability,
+    Diagnostic,
+    Notice,
+    Severity,
+    Span,
+)
+from selulint.settings import Settings
+from selulint.source import Source, SourceError
+from selulint.suppress import MARKER, suppress
+from selulint.syntax import triage
+
+# Below this a pool costs more than it gains: each worker imports LibCST (0.3 s) before it starts.
+POOL_BYTES = 2_000_000
+# A file that is no candidate only gets a syntax check, which is about this much cheaper than a full one.
+IDLE_COST = 1 / 16
+KEPT_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What became of one file. `source` is the text that the spans of `diagnostics` refer to (after fixes, where there
+    are some); `before` and `after` are the file's bytes where fixes change them, else None."""
+
+    path: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+    source: Source | None = None
+    fixed: tuple[Diagnostic, ...] = ()
+    before: bytes | None = None
+    after: bytes | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something could not be done: the file could not be read, parsed or checked."""
+        return any(each.code in FAILURES for each in self.diagnostics)
+
+    @property
+    def faulty(self) -> bool:
+        """Whether there is a warning or an error; notes alone do not fail a run."""
+        return any(each.severity >= Severity.WARNING for each in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to do; `data` is None where it is to be read (again), because keeping it would take too much memory."""
+
+    path: str
+    data: bytes | None
+    cost: float
+    candidate: bool
+
+
+class WriteError(Exception):
+    """A fixed file could not be written; the old one is untouched. The message says why."""
+
+
+def plan(files: Sequence[str]) -> list[Task]:
+    """Read and triage the files, which is cheap, so that the work ahead is known."""
+    tasks, kept = [], 0
+    for path in files:
+        try:
+            data: bytes | None = _read(path)
+        except OSError:
+            tasks.append(Task(path, None, 0, False))
+            continue
+        assert data is not None
+        candidate = triage.is_candidate(data)
+        cost = len(data) * (1 if candidate else IDLE_COST)
+        if kept + len(data) > KEPT_BYTES:
+            data = None
+        else:
+            kept += len(data)
+        tasks.append(Task(path, data, cost, candidate))
+    return tasks
+
+
+def lint(tasks: Sequence[Task], settings: Settings) -> Iterator[FileResult]:
+    """Results in the order of the tasks; several processes compute where there is enough to do, none of them writes."""
+    jobs = min(settings.jobs or _cores(), len(tasks))
+    if jobs > 1 and sum(task.cost for task in tasks) > POOL_BYTES:
+        yield from _pooled(tasks, settings, jobs)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for task in tasks:
+            yield lint_task(task, settings)
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _pooled(tasks: Sequence[Task], settings: Settings, jobs: int) -> Iterator[FileResult]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    executor = ProcessPoolExecutor(jobs, initializer=_start_worker)
+    futures = [executor.submit(lint_task, task, settings) for task in tasks]
+    try:
+        for task, future in zip(tasks, futures, strict=True):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                message = "the process that checked this file died, perhaps for want of memory"
+                yield FileResult(task.path, (_notice(INTERNAL_ERROR, task.path, message),))
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+
+
+def lint_task(task: Task, settings: Settings) -> FileResult:
+    """Do one file. Never raises: what goes wrong becomes a diagnostic of this file."""
+    try:
+        data = _read(task.path) if task.data is None else task.data
+    except OSError as error:
+        return FileResult(task.path, (_notice(CANNOT_READ, task.path, (error.strerror or str(error)).lower()),))
+    return lint_bytes(task.path, data, settings, task.candidate)
+
+
+def lint_bytes(path: str, data: bytes, settings: Settings, candidate: bool | None = None) -> FileResult:
+    """Lint, and fix if the settings say so, the bytes of one file; `candidate` is what triage said of them."""
+    source = None
+    try:
+        source = Source.decode(path, data)
+        if broken := _broken(source):
+            return FileResult(path, (broken,), source)
+        if triage.is_candidate(data) if candidate is None else candidate:
+            return _lint_candidate(source, data, settings)
+        diagnostics = suppress(source, (), settings) if MARKER in source.text else ()
+        return _fixed(source, data, settings) if diagnostics and _changes(settings) else _plain(source, diagnostics)
+    except SourceError as error:
+        return FileResult(path, (_notice(CANNOT_READ, path, str(error)),))
+    except SyntaxError as error:
+        return FileResult(path, (_notice(CANNOT_PARSE, path, error.msg),), source)
+    except Exception as error:  # the barrier: one file's failure is that file's diagnostic
+        return FileResult(path, (_notice(INTERNAL_ERROR, path, _blame(error)),), source)
+
+
+def _plain(source: Source, diagnostics: Sequence[Diagnostic]) -> FileResult:
+    return FileResult(source.path, tuple(diagnostics), source if diagnostics else None)
+
+
+def _changes(settings: Settings) -> bool:
+    return settings.fix or settings.diff
+
+
+def _lint_candidate(source: Source, data: bytes, settings: Settings) -> FileResult:
+    from selulint.syntax.lazy import ParseError
+
+    try:
+        return _fixed(source, data, settings) if _changes(settings) else _plain(source, check(source, settings))
+    except ParseError as error:
+        return FileResult(source.path, (_unparsed(source, error.message, error.line, error.column),), source)
+
+
+def _fixed(source: Source, data: bytes, settings: Settings) -> FileResult:
+    from selulint.fix.loop import fix_text
+
+    level = Applicability.UNSAFE if settings.unsafe_fixes else Applicability.SAFE
+    outcome = fix_text(source, settings, lambda text: check(text, settings), level)
+    diagnostics = list(outcome.remaining)
+    if outcome.error:
+        diagnostics.append(_notice(INTERNAL_ERROR, source.path, outcome.error))
+    if outcome.text == source.text:
+        return _plain(source, diagnostics)
+    after = source.encode(outcome.text)
+    fixed = Source(source.path, outcome.text, source.encoding, source.bom)
+    return FileResult(source.path, tuple(diagnostics), fixed, tuple(outcome.applied), data, after)
+
+
+def check(source: Source, settings: Settings) -> list[Diagnostic]:
+    """The diagnostics of one text that no suppression hides, and those about the suppressions themselves."""
+    from selulint.check import check_source
+
+    return suppress(source, check_source(source, settings), settings)
+
+
+def _broken(source: Source) -> Diagnostic | None:
+    try:
+        error = triage.syntax_error(source.text, source.path)
+    except (RecursionError, MemoryError):
+        return _notice(CANNOT_PARSE, source.path, "too deeply nested to be parsed")
+    if error is None:
+        return None
+    return _unparsed(source, *error)
+
+
+def _unparsed(source: Source, message: str, line: int, column: int) -> Diagnostic:
+    line = min(max(line, 1), len(source.line_starts))
+    offset = source.line_starts[line - 1] + min(max(column - 1, 0), len(source.line(line)))
+    return _notice(CANNOT_PARSE, source.path, message, Span(offset, min(offset + 1, len(source.text))))
+
+
+def _notice(notice: Notice, path: str, message: str, span: Span | None = None) -> Diagnostic:
+    return Diagnostic(notice.code, notice.name, notice.severity, " ".join(message.split()), path, span)
+
+
+def _blame(error: Exception) -> str:
+    """What failed, in which rule where the exception carries one, and where in the tool."""
+    rule = getattr(error, "rule", None)
+    cause = error.__cause__ if rule and error.__cause__ is not None else error
+    trace = cause.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"
+    who = f"`{rule}` failed" if rule else "selulint failed"
+    return f"{who}: {type(cause).__name__}: {cause}{place}; this is a bug of selulint"
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write(result: FileResult) -> None:
+    """Put a fixed file in its place: whole or not at all, with its mode, through symbolic links. Raises WriteError."""
+    assert result.before is not None and result.after is not None
+    target = os.path.realpath(result.path)
+    try:
+        if _read(target) != result.before:
+            raise WriteError("changed on disk while it was checked; not written")
+        if not os.access(target, os.W_OK):
+            raise WriteError("not writable; left as it was")
+        _replace(target, result.after)
+    except OSError as error:
+        raise WriteError(f"cannot be written: {(error.strerror or str(error)).lower()}; left as it was") from error
+
+
+def _replace(target: str, data: bytes) -> None:
+    import tempfile
+
+    status = os.stat(target)
+    handle, temporary = tempfile.mkstemp(prefix=".selulint-", dir=os.path.dirname(target))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        if sys.platform != "win32" and (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            with contextlib.suppress(OSError):
+                os.chown(temporary, status.st_uid, status.st_gid)
+        os.chmod(temporary, stat.S_IMODE(status.st_mode))
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
