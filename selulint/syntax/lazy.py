@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeAlias
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
@@ -13,9 +15,15 @@ from selulint.diagnostic import Span
 from selulint.source import Source
 from selulint.syntax import triage
 
+# Printing a tree takes a few Python frames for every level; thousand-line string concatenations are that deep.
+_DEEP = 20_000
+_BLANK = " \t\f\r\n\\"
+
+Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
+
 
 class ParseError(Exception):
-    """The text is no Python that LibCST can read."""
+    """The text is no Python that LibCST can read; `line` and `column` count from 1 in the whole file."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(message)
@@ -23,7 +31,11 @@ class ParseError(Exception):
 
 
 class File:
-    """One file: its statements, which names they bind, and their units."""
+    """One file: its statements, which names they bind, and their units.
+
+    `bindings` gives for every name that the module binds the numbers of the statements that do, in order; "*" stands for
+    the star imports. Raises SyntaxError where the text is no Python.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -36,10 +48,14 @@ class File:
         self.bindings = {name: tuple(numbers) for name, numbers in bindings.items()}
 
     def unit(self, index: int) -> Unit:
-        """The parsed statement; parsed on first use."""
+        """The parsed statement; parsed on first use. Raises ParseError where LibCST refuses it."""
         if index not in self._units:
             self._units[index] = Unit(self, index)
         return self._units[index]
+
+    def name_of_statement(self, index: int) -> str:
+        """The name of a definition, else the first name that the statement binds, else ""."""
+        return next(iter(self.statements[index].binds), "")
 
 
 class Unit:
@@ -50,65 +66,92 @@ class Unit:
         self.index = index
         statement = file.statements[index]
         self.start = statement.start
+        self.code = file.source.text[statement.start : statement.end]
         try:
-            self.module = cst.parse_module(file.source.text[statement.start : statement.end])
+            self.module = cst.parse_module(self.code)
         except cst.ParserSyntaxError as error:
             line, _ = file.source.locate(statement.start)
-            raise ParseError(error.message, line + error.raw_line - 1, error.raw_column + 1) from error
-        self._spans: dict[int, Span] | None = None
-        self._ancestors: dict[int, tuple[Any, ...]] = {}
+            raise ParseError(_reason(error), line + max(error.raw_line, 1) - 1, error.raw_column + 1) from error
+        self._places: _Places | None = None
 
     @property
-    def body(self) -> Sequence[Any]:
+    def body(self) -> Sequence[Statement]:
         return self.module.body
 
     def span(self, node: object) -> Span:
-        """Characters of a node in the file, without the whitespace and comments that it owns."""
-        return self._located()[id(node)]
+        """Characters of a node in the file, without the whitespace and comments around it.
 
-    def ancestors(self, node: object) -> tuple[Any, ...]:
-        """The nodes around a node, outermost first."""
-        self._located()
-        return self._ancestors[id(node)]
+        As LibCST counts: without the node's own parentheses, comma or semicolon; a decorated class or function begins at
+        its `class`, `def` or `async`. Raises KeyError for a node that is not in this unit.
+        """
+        start, end = self._located().spans[id(node)]
+        return Span(start, end)
 
-    def _located(self) -> dict[int, Span]:
-        if self._spans is None:
-            state = _Locating(self.module.default_indent, self.module.default_newline)
-            state.position = self.start
-            self.module._codegen(state)
-            self._spans, self._ancestors = state.spans, state.parents
-        return self._spans
+    def text(self, node: object) -> str:
+        """The source text of a node's span."""
+        span = self.span(node)
+        return self.file.source.text[span.start : span.end]
+
+    def ancestors(self, node: object) -> tuple[cst.CSTNode, ...]:
+        """The nodes around a node, outermost (the unit's module) first. Raises KeyError for a node of another unit."""
+        parents = self._located().parents
+        found: list[cst.CSTNode] = []
+        parent = parents[id(node)]
+        while parent is not None:
+            found.append(parent)
+            parent = parents[id(parent)]
+        return tuple(reversed(found))
+
+    def _located(self) -> _Places:
+        if self._places is None:
+            self._places = _locate(self.module, self.code, self.start)
+        return self._places
 
 
-class _Locating(CodegenState):
-    """A code generation that counts characters instead of keeping them."""
+def _reason(error: cst.ParserSyntaxError) -> str:
+    """LibCST's message without its own coordinates, which count from the statement's start."""
+    return re.sub(r"^(parser error: )?(error at \d+:\d+: )?", "", error.message)
 
-    def __init__(self, indent: str, newline: str) -> None:
-        super().__init__(indent, newline)
-        self.position = 0
-        self.spans: dict[int, Span] = {}
-        self.parents: dict[int, tuple[Any, ...]] = {}
-        self._stack: tuple[Any, ...] = ()
-        self._starts: list[int] = []
+
+class _Places(CodegenState):
+    """A code generation that keeps where nodes stand; offsets count from `start`.
+
+    A node's span runs from its first to its last token that is no whitespace, or is what LibCST calls its syntactic
+    position.
+    """
+
+    def __init__(self, module: cst.Module, start: int) -> None:
+        super().__init__(module.default_indent, module.default_newline)
+        self.position = start
+        self.spans: dict[int, tuple[int, int]] = {}
+        self.parents: dict[int, cst.CSTNode | None] = {}
+        self._stack: list[cst.CSTNode] = []
+        self._entered: list[tuple[int, int]] = []
+        self._firsts: list[int] = []
+        self._last = start
 
     def add_indent_tokens(self) -> None:
+        self.tokens.extend(self.indent_tokens)
         self.position += sum(map(len, self.indent_tokens))
 
     def add_token(self, value: str) -> None:
+        self.tokens.append(value)
+        if value.strip(_BLANK) and value[0] != "#":
+            self._firsts.append(self.position)
+            self._last = self.position + len(value)
         self.position += len(value)
 
     def before_codegen(self, node: cst.CSTNode) -> None:
-        self.parents[id(node)] = self._stack
-        self._stack = (*self._stack, node)
-        self._starts.append(self.position)
+        self.parents[id(node)] = self._stack[-1] if self._stack else None
+        self._stack.append(node)
+        self._entered.append((self.position, len(self._firsts)))
 
     def after_codegen(self, node: cst.CSTNode) -> None:
-        self._stack = self._stack[:-1]
-        start = self._starts.pop()
-        self.spans.setdefault(id(node), Span(start, self.position))
-
-    def pop_trailing_newline(self) -> None:
-        pass
+        self._stack.pop()
+        start, tokens = self._entered.pop()
+        if id(node) not in self.spans:
+            solid = len(self._firsts) > tokens
+            self.spans[id(node)] = (self._firsts[tokens], self._last) if solid else (start, self.position)
 
     @contextmanager
     def record_syntactic_position(
@@ -116,6 +159,51 @@ class _Locating(CodegenState):
     ) -> Iterator[None]:
         start = self.position
         yield
-        first = self.spans[id(start_node)].start if start_node is not None else start
-        last = self.spans[id(end_node)].end if end_node is not None else self.position
-        self.spans[id(node)] = Span(first, last)
+        first = self.spans[id(start_node)][0] if start_node is not None else start
+        last = self.spans[id(end_node)][1] if end_node is not None else self.position
+        if first < last:  # the parentheses of an empty tuple are all there is of it
+            self.spans[id(node)] = (first, last)
+
+
+def _locate(module: cst.Module, code: str, start: int) -> _Places:
+    try:
+        places = _printed(module, start)
+    except RecursionError:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, _DEEP))
+        try:
+            places = _printed(module, start)
+        finally:
+            sys.setrecursionlimit(limit)
+    printed = "".join(places.tokens)
+    places.tokens.clear()
+    if printed != code:
+        _realign(places, printed, code, start)
+    return places
+
+
+def _printed(module: cst.Module, start: int) -> _Places:
+    places = _Places(module, start)
+    module._codegen(places)
+    return places
+
+
+def _realign(places: _Places, printed: str, code: str, start: int) -> None:
+    """Move the spans to where the file has them: LibCST drops form feeds, some blank lines and lone carriage returns."""
+    at: list[int] = []
+    here = 0
+    for char in printed:
+        if not char.isspace():
+            while here < len(code) and code[here] != char and (code[here].isspace() or code[here] == "\\"):
+                here += 1
+        if here < len(code) and code[here] == char:
+            at.append(here)
+            here += 1
+        elif char.isspace():
+            at.append(here)
+        else:
+            raise ValueError("LibCST printed another text than it read")
+    at.append(len(code))
+    for node, (first, last) in places.spans.items():
+        begin = start + at[first - start]
+        places.spans[node] = (begin, max(begin, start + at[last - start - 1] + 1) if last > first else begin)

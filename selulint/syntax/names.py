@@ -1,0 +1,131 @@
+"""What an imported name means: imports to canonical dotted names, one for each of the ways to reach the same object."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import libcst as cst
+
+# Packages that are another package, or a part of it, under another name; the first prefix that fits is replaced, again
+# and again, so longer ones stand before the shorter ones that they contain.
+_PREFIXES: tuple[tuple[str, str], ...] = (
+    ("torch.nn.parallel.data_parallel.DataParallel", "torch.nn.DataParallel"),
+    ("torch.nn.parallel.DataParallel", "torch.nn.DataParallel"),
+    ("torch.nn.parameter", "torch.nn"),
+    ("torch._C._nn", "torch.nn.functional"),
+    ("torch.ops.aten", "torch"),
+    ("tensorflow.contrib.keras.api.keras", "keras"),
+    ("tensorflow.contrib.keras.python.keras", "keras"),
+    ("tensorflow.contrib.keras", "keras"),
+    ("tensorflow.compat.v1", "tensorflow"),
+    ("tensorflow.compat.v2", "tensorflow"),
+    ("tensorflow._api.v1", "tensorflow"),
+    ("tensorflow._api.v2", "tensorflow"),
+    ("tensorflow.python.keras", "keras"),
+    ("tensorflow.python.ops.nn", "tensorflow.nn"),
+    ("tensorflow.python.ops.nn_ops", "tensorflow.nn"),
+    ("tensorflow.python.ops.nn_impl", "tensorflow.nn"),
+    ("tensorflow.python.ops.gen_nn_ops", "tensorflow.nn"),
+    ("tensorflow.python.ops.math_ops", "tensorflow.math"),
+    ("tensorflow.python.ops.init_ops", "tensorflow"),
+    ("tensorflow.python.layers", "tensorflow.layers"),
+    ("tensorflow.keras", "keras"),
+    ("tf_slim", "tensorflow.contrib.slim"),
+    ("tf_keras", "keras"),
+    ("keras._tf_keras.keras", "keras"),
+    ("keras.api._v1.keras", "keras"),
+    ("keras.api._v2.keras", "keras"),
+    ("keras.api", "keras"),
+    ("keras.src", "keras"),
+    ("keras.models.Sequential", "keras.Sequential"),
+    ("keras.models.Model", "keras.Model"),
+    ("keras.models.sequential.Sequential", "keras.Sequential"),
+    ("keras.models.model.Model", "keras.Model"),
+    ("keras.engine.sequential.Sequential", "keras.Sequential"),
+    ("keras.engine.training.Model", "keras.Model"),
+    ("keras.engine.Model", "keras.Model"),
+    ("keras.ops.numpy", "keras.ops"),
+    ("keras.activations.activations", "keras.activations"),
+    ("keras.backend.tensorflow_backend", "keras.backend"),
+)
+# Classes (and the functional merges) of these packages are reached through any module inside; the package shows them all.
+_FLATTENED = re.compile(
+    r"(?P<package>torch\.nn)\.modules\.(?:[a-z]\w*\.)*(?P<name>[A-Z])"
+    r"|(?P<keras>keras\.(?:layers|initializers|regularizers|constraints))\.(?!experimental\.[A-Z])(?:[a-z_]\w*\.)+(?P<class>[A-Z])"
+    r"|keras\.engine\.(?:[a-z]\w*\.)*(?P<engine>[A-Z])"
+    r"|keras\.layers\.merg(?:e|ing)\.(?:\w+\.)*(?P<merge>[a-z]\w*)$"
+)
+_ROOTS = frozenset({"torch", "tensorflow", "tf_keras", "tf_slim", "keras"})
+
+
+@cache
+def canonical(dotted: str) -> str:
+    """The one name under which the framework tables know an object; other packages' names come back as they are."""
+    if dotted.partition(".")[0] not in _ROOTS:
+        return dotted
+    before = ""
+    while before != dotted:
+        before = dotted
+        dotted = next((new + dotted[len(old) :] for old, new in _PREFIXES if _is_within(dotted, old)), dotted)
+    return _flattened(dotted)
+
+
+def _is_within(dotted: str, package: str) -> bool:
+    return dotted.startswith(package) and (len(dotted) == len(package) or dotted[len(package)] == ".")
+
+
+def _flattened(dotted: str) -> str:
+    match = _FLATTENED.match(dotted)
+    if match is None:
+        return dotted
+    for group, package in (("name", "torch.nn"), ("class", match["keras"]), ("engine", "keras.layers")):
+        if match[group] is not None:
+            return f"{package}.{dotted[match.start(group) :]}"
+    return f"keras.layers.{match['merge']}"
+
+
+def imported(node: cst.Import | cst.ImportFrom) -> dict[str, str]:
+    """Local name to canonical dotted name for all that one import binds.
+
+    Relative imports give names that start with "."; a star import gives `{"*": package}`, the package in which the names
+    are to be looked up.
+    """
+    if isinstance(node, cst.Import):
+        return dict(_module(alias) for alias in node.names)
+    base = "." * len(node.relative) + (_dotted(node.module) if node.module is not None else "")
+    if isinstance(node.names, cst.ImportStar):
+        # A module like torch.nn.modules.activation is canonical only together with a name in it.
+        package = canonical(_join(base, "Name")).removesuffix("Name")
+        return {"*": package.rstrip(".") or package}
+    found = {}
+    for alias in node.names:
+        name = _dotted(alias.name)
+        found[_local(alias) or name] = canonical(_join(base, name))
+    return found
+
+
+def _module(alias: cst.ImportAlias) -> tuple[str, str]:
+    dotted = _dotted(alias.name)
+    local = _local(alias)
+    if local is not None:
+        return local, canonical(dotted)
+    first = dotted.partition(".")[0]
+    return first, canonical(first)
+
+
+def _local(alias: cst.ImportAlias) -> str | None:
+    return _dotted(alias.asname.name) if alias.asname is not None else None
+
+
+def _join(base: str, name: str) -> str:
+    return base + name if base.endswith(".") else f"{base}.{name}"
+
+
+def _dotted(node: cst.BaseExpression) -> str:
+    parts: list[str] = []
+    while isinstance(node, cst.Attribute):
+        parts.append(node.attr.value)
+        node = node.value
+    assert isinstance(node, cst.Name)
+    return ".".join([node.value, *reversed(parts)])

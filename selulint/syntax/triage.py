@@ -1,0 +1,369 @@
+"""What is worth a syntax tree: a byte test for files, an index of a file's top-level statements. Never imports libcst."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import re
+import symtable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+_MARKERS = ("relu", "selu", "alphadropout", "alpha_dropout")
+# The digits by which people write SELU's alpha and scale by hand, and what such a function is made of.
+_CONSTANTS = ("1.67", "1.05")
+_EXPONENTIALS = ("elu", "exp")
+_BYTE_MARKERS, _BYTE_CONSTANTS, _BYTE_EXPONENTIALS = (
+    tuple(word.encode() for word in words) for words in (_MARKERS, _CONSTANTS, _EXPONENTIALS)
+)
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+
+# Substrings without which none of the cues below can match; they make the common "no" cheap.
+_TRAINED_HINTS = (
+    "load",
+    "pretrained",
+    "weights",
+    "Weights",
+    "model_urls",
+    "default_cfgs",
+    "KerasLayer",
+    "checkpoint",
+    "Saver",
+    "safetensors",
+    "keras.applications",
+)
+_TRAINED = re.compile(
+    r"""\b(?:
+        load_state_dict | from_pretrained | load_from_checkpoint | load_weights | load_model | restore_checkpoint
+        | init_from_checkpoint | safetensors | model_urls | default_cfgs | build_model_with_cfg
+        | hub\.KerasLayer | saved_model\.load | hub\.load | load_state_dict_from_url | train\.Saver | keras\.applications
+        | torch\.load\s*\(
+        | pretrained \b ["']? (?: \s*:\s*\w+ )? \s*[=:]\s* True \b
+        | weights ["']? \s*[=:]\s* ["']imagenet["']
+        | weights \s*[=:] [^,)\n]* _Weights \b
+        | \w+_Weights\.[A-Z]
+    )""",
+    re.VERBOSE,
+)
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One top-level statement, or several that share a line; offsets count characters and cover whole lines.
+
+    `kind` is "def", "class", "import" or "other"; `binds` the names it binds in the module, in order; `mentions` the names
+    it reads (for a def or class every word of its text); `relevant` whether models may be built in it or with it.
+    """
+
+    start: int
+    end: int
+    kind: str
+    binds: tuple[str, ...]
+    mentions: frozenset[str]
+    relevant: bool
+
+
+def is_candidate(data: bytes) -> bool:
+    """Whether a file can hold anything of interest, told from its bytes alone."""
+    low = data.lower()
+    if any(marker in low for marker in _BYTE_MARKERS):
+        return True
+    return any(text in low for text in _BYTE_CONSTANTS) and any(text in low for text in _BYTE_EXPONENTIALS)
+
+
+def trained_weights(text: str) -> bool:
+    """Whether the text shows that trained weights are loaded somewhere; in doubt True, which only withholds safe fixes."""
+    return any(hint in text for hint in _TRAINED_HINTS) and _TRAINED.search(text) is not None
+
+
+def syntax_error(text: str, path: str) -> tuple[str, int, int] | None:
+    """Message, line and column (both from 1) of the first syntax error; None for good Python."""
+    try:
+        with _quiet():
+            symtable.symtable(text, path, "exec")
+    except SyntaxError as error:
+        return error.msg, max(error.lineno or 1, 1), max(error.offset or 1, 1)
+    except (ValueError, RecursionError, MemoryError) as error:
+        return _not_python(error).msg, 1, 1
+    return None
+
+
+def index(text: str) -> tuple[Statement, ...]:
+    """The top-level statements of a module in order. Raises SyntaxError for a text that is no Python."""
+    starts = _line_starts(text)
+    drafts = [_draft(text, starts, group) for group in _groups(text, starts, _parse(text).body)]
+    relevant = _relevant(text, drafts)
+    return tuple(
+        Statement(draft.start, draft.end, draft.kind, draft.binds, draft.mentions, number in relevant)
+        for number, draft in enumerate(drafts)
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings about the user's escape sequences, and no garbage collection: a young tree holds no garbage."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _parse(text: str) -> ast.Module:
+    try:
+        with _quiet():
+            return ast.parse(text)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise _not_python(error) from error
+
+
+def _not_python(error: BaseException) -> SyntaxError:
+    message = str(error) if isinstance(error, ValueError) else "too deeply nested"
+    return SyntaxError(message, ("<text>", 1, 1, ""))
+
+
+def _line_starts(text: str) -> list[int]:
+    """Offset of every line, and the length of the text, as Python counts lines: form feeds do not end one."""
+    if "\r" in text:
+        return [0, *(match.end() for match in _LINE_END.finditer(text)), len(text)]
+    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    starts[-1] = len(text)
+    return starts
+
+
+class _Group(NamedTuple):
+    """Statements that share a logical line; `first` to `last` (excluded) are line numbers from 0."""
+
+    first: int
+    last: int
+    nodes: list[ast.stmt]
+
+
+def _groups(text: str, starts: list[int], body: Iterable[ast.stmt]) -> list[_Group]:
+    groups: list[_Group] = []
+    for node in body:
+        decorators = node.decorator_list if isinstance(node, _DEFINITIONS) else []
+        first = min(node.lineno, *(each.lineno for each in decorators)) - 1 if decorators else node.lineno - 1
+        last = _logical_end(text, starts, node)
+        if groups and first < groups[-1].last:
+            before = groups.pop()
+            groups.append(_Group(before.first, max(last, before.last), [*before.nodes, node]))
+        else:
+            groups.append(_Group(first, last, [node]))
+    return groups
+
+
+def _logical_end(text: str, starts: list[int], node: ast.stmt) -> int:
+    """The number of the line after a statement's last one; a backslash behind `;` carries it on."""
+    last = node.end_lineno or node.lineno
+    line = text[starts[last - 1] : starts[last]].rstrip("\r\n")
+    if line.endswith("\\"):
+        tail = line.encode()[node.end_col_offset or 0 :].decode()
+        while tail.endswith("\\") and "#" not in tail and last + 1 < len(starts):
+            last += 1
+            tail = text[starts[last - 1] : starts[last]].rstrip("\r\n")
+    return last
+
+
+class _Draft(NamedTuple):
+    """A statement of which nobody knows yet whether it is relevant.
+
+    `aliases` are names that an import binds to something whose own name is a marker.
+    """
+
+    start: int
+    end: int
+    kind: str
+    binds: tuple[str, ...]
+    mentions: frozenset[str]
+    aliases: tuple[str, ...]
+
+
+def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
+    start, end = starts[group.first], starts[group.last]
+    node = group.nodes[0]
+    if isinstance(node, _DEFINITIONS):
+        kind = "class" if isinstance(node, ast.ClassDef) else "def"
+        return _Draft(start, end, kind, (node.name,), frozenset(_IDENTIFIER.findall(text, start, end)), ())
+    names = _Names()
+    for each in group.nodes:
+        names.scan(each)
+    kind = "import" if all(isinstance(each, _IMPORTS) for each in group.nodes) else "other"
+    return _Draft(start, end, kind, tuple(names.binds), frozenset(names.reads), tuple(names.aliases))
+
+
+# Whose names a node binds: another scope's, a comprehension's (where only `:=` reaches the module), the module's.
+_FOREIGN, _COMPREHENSION, _MODULE = range(3)
+# The fields in which a definition, lambda, comprehension or bare annotation differs from the scope around it.
+_INNER_FIELDS = frozenset({"body", "elt", "key", "value", "generators", "target"})
+
+
+class _Names:
+    """The names that statements bind in the module, and the names that they read anywhere."""
+
+    def __init__(self) -> None:
+        self.binds: dict[str, None] = {}
+        self.reads: set[str] = set()
+        self.aliases: list[str] = []
+
+    def scan(self, statement: ast.stmt) -> None:
+        """Walk a statement in order; with a stack, as real files hold expressions deeper than the recursion limit."""
+        stack: list[tuple[ast.AST, int]] = [(statement, _MODULE)]
+        while stack:
+            node, scope = stack.pop()
+            if isinstance(node, ast.Name):
+                self._name(node, scope)
+                continue
+            enter = _ENTER.get(type(node))
+            inner = scope if enter is None else enter(self, node, scope)
+            for field in reversed(node._fields):
+                value = getattr(node, field, None)
+                below = inner if field in _INNER_FIELDS else scope
+                if isinstance(value, list):
+                    stack.extend([(each, below) for each in reversed(value) if type(each) not in _LEAVES])
+                elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
+                    stack.append((value, below))
+
+    def _name(self, node: ast.Name, scope: int) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self.reads.add(node.id)
+        elif isinstance(node.ctx, ast.Store):
+            self.bind(node.id, scope)
+
+    def bind(self, name: str | None, scope: int) -> None:
+        if name is not None and scope == _MODULE:
+            self.binds[name] = None
+
+
+# What each kind of node does to the names; the result is the scope of its inner fields.
+def _definition(names: _Names, node: ast.AST, scope: int) -> int:
+    names.bind(getattr(node, "name", None), scope)
+    return _FOREIGN
+
+
+def _comprehension(names: _Names, node: ast.AST, scope: int) -> int:
+    return min(scope, _COMPREHENSION)
+
+
+def _walrus(names: _Names, node: ast.AST, scope: int) -> int:
+    assert isinstance(node, ast.NamedExpr)
+    if scope != _FOREIGN and isinstance(node.target, ast.Name):
+        names.bind(node.target.id, _MODULE)
+    return scope
+
+
+def _augmented(names: _Names, node: ast.AST, scope: int) -> int:
+    assert isinstance(node, ast.AugAssign)
+    if isinstance(node.target, ast.Name):
+        names.reads.add(node.target.id)
+    return scope
+
+
+def _annotated(names: _Names, node: ast.AST, scope: int) -> int:
+    assert isinstance(node, ast.AnnAssign)
+    return scope if node.value is not None else _FOREIGN
+
+
+def _import(names: _Names, node: ast.AST, scope: int) -> int:
+    assert isinstance(node, _IMPORTS)
+    for alias in node.names:
+        local = alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
+        names.bind(local, scope)
+        if _is_marked(alias.name.lower()):
+            names.aliases.append(local)
+    return scope
+
+
+def _named(names: _Names, node: ast.AST, scope: int) -> int:
+    names.bind(getattr(node, "name", None), scope)
+    return scope
+
+
+def _rest(names: _Names, node: ast.AST, scope: int) -> int:
+    names.bind(getattr(node, "rest", None), scope)
+    return scope
+
+
+_ENTER: dict[type[ast.AST], Callable[[_Names, ast.AST, int], int]] = {
+    **dict.fromkeys((*_DEFINITIONS, ast.Lambda), _definition),
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _comprehension),
+    **dict.fromkeys(_IMPORTS, _import),
+    **dict.fromkeys((ast.ExceptHandler, ast.MatchAs, ast.MatchStar), _named),
+    ast.MatchMapping: _rest,
+    ast.NamedExpr: _walrus,
+    ast.AugAssign: _augmented,
+    ast.AnnAssign: _annotated,
+}
+_LEAVES = frozenset({ast.Constant, ast.Load, ast.Store, ast.Del, ast.alias, str, type(None)})
+
+
+def _is_marked(low: str) -> bool:
+    return any(marker in low for marker in _MARKERS)
+
+
+def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
+    """Numbers of the statements that hold a marker, and of those that are tied to them by names.
+
+    A definition is tied to the definitions, and to the marked assignments and imports, that it mentions. Other statements
+    are tied to every relevant definition they mention, and to each other by any variable of the module that they share:
+    a model that is built up by `model.add(...)` or `x = layer(x)` is one thing.
+    """
+    exponential = any(word in text.lower() for word in _EXPONENTIALS)
+    definitions: dict[str, list[int]] = {}
+    others: dict[str, list[int]] = {}
+    variables: set[str] = set()
+    for number, draft in enumerate(drafts):
+        if draft.kind == "other":
+            variables.update(draft.binds)
+            users = others
+        else:
+            users = definitions
+        if draft.kind != "import":
+            for name in draft.mentions.union(draft.binds):
+                users.setdefault(name, []).append(number)
+
+    found: set[int] = set()
+    work: list[int] = []
+    spent: set[tuple[str, bool]] = set()
+
+    def reach(name: str, into_definitions: bool) -> None:
+        if (name, into_definitions) in spent:
+            return
+        spent.add((name, into_definitions))
+        tied = definitions.get(name, ()) if into_definitions else others.get(name, ())
+        work.extend(number for number in tied if number not in found)
+        found.update(tied)
+
+    for number, draft in enumerate(drafts):
+        low = text[draft.start : draft.end].lower()
+        marked = _is_marked(low) or (exponential and any(digits in low for digits in _CONSTANTS))
+        if not marked:
+            continue
+        if draft.kind != "import":
+            found.add(number)
+            work.append(number)
+        for name in draft.aliases if draft.kind == "import" else draft.binds:
+            reach(name, True)
+            reach(name, False)
+    while work:
+        draft = drafts[work.pop()]
+        if draft.kind == "other":
+            for name in draft.mentions.union(draft.binds) & variables:
+                reach(name, False)
+        else:
+            reach(draft.binds[0], True)
+            reach(draft.binds[0], False)
+    return found
