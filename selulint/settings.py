@@ -143,7 +143,7 @@ def _selectors(value: Any, root: str, where: str) -> tuple[str, ...]:
 
 
 def _globs(value: Any, root: str, where: str) -> tuple[Globs, ...]:
-    globs = Globs(root, _strings(value, root, where))
+    globs = Globs(root, tuple(pattern.removeprefix("./") for pattern in _strings(value, root, where)))
     try:
         globs.verdict("x")
     except ValueError as error:

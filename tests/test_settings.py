@@ -111,6 +111,7 @@ def test_exclude_replaces_and_extend_exclude_adds(tmp_path: Path) -> None:
 
     assert excluded({}, "build/a.py") and not excluded({}, "gen/a.py")
     assert excluded({"exclude": ["gen"]}, "gen/a.py") and not excluded({"exclude": ["gen"]}, "build/a.py")
+    assert excluded({"exclude": ["./gen/"]}, "gen/a.py") and not excluded({"exclude": ["./gen/"]}, "x/gen.py")
     assert excluded({"extend-exclude": ["gen"]}, "gen/a.py") and excluded({"extend-exclude": ["gen"]}, "build/a.py")
 
 
