@@ -79,7 +79,7 @@ def _plain(value: Value) -> Any:
 def _compute(function: Callable[..., Any], *values: Any) -> Value:
     try:
         result = function(*values)
-    except Exception:  # noqa: BLE001 - what the user's arithmetic raises is not ours
+    except Exception:  # what the user's arithmetic raises is not ours
         return Unknown("arithmetic that fails")
     return _lift(result)
 

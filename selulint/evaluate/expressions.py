@@ -185,32 +185,31 @@ def combine(vm: Machine, operation: type, left: Value, right: Value, place: Plac
     if tensors_in(left) or tensors_in(right):
         return tensors.binary(vm, operation, left, right, place)
     if isinstance(left, Const) and isinstance(right, Const):
-        return constant(lambda: _BINARY[operation](left.value, right.value), left.value, right.value)
+        return constant(operation, left.value, right.value)
     return sequences.combine(operation, left, right)
 
 
-def constant(compute: Callable[[], Any], *operands: Any) -> Value:
-    """What a computation on constants gives; Unknown where it fails or would be huge."""
-    if any(isinstance(operand, int) and abs(operand) > 10**9 for operand in operands):
-        return Unknown("arithmetic on huge numbers")
-    if sum(isinstance(operand, str) for operand in operands) == 1 and len(operands) == 2 and operands[-1] == 0:
-        return Unknown("string arithmetic")
-    if (
-        operands
-        and len(operands) == 2
-        and isinstance(operands[1], int)
-        and abs(operands[1]) > 4096
-        and compute.__name__
-    ):
-        if not all(isinstance(operand, int | float) and abs(operand) < 10**9 for operand in operands):
-            return Unknown("arithmetic on huge values")
+def constant(operation: type, left: Any, right: Any) -> Value:
+    """What an operation on constants gives; Unknown where it fails or would be huge."""
+    if not _is_small(operation, left, right):
+        return Unknown("arithmetic on huge values")
     try:
-        result = compute()
-    except Exception:  # noqa: BLE001 - user arithmetic may fail in any way; what it gives then is unknown
+        result = _BINARY[operation](left, right)
+    except Exception:  # user arithmetic may fail in any way; what it gives then is unknown
         return Unknown("arithmetic that fails")
-    if isinstance(result, complex) or (isinstance(result, int) and abs(result) > 10**12):
-        return Unknown("arithmetic on huge numbers")
-    return Const(result)
+    return Unknown("a complex number") if isinstance(result, complex) else Const(result)
+
+
+def _is_small(operation: type, left: Any, right: Any) -> bool:
+    """Whether computing this takes next to no time and memory, whatever the user wrote."""
+    if not all(isinstance(side, int | float | str) for side in (left, right)):
+        return False
+    if isinstance(left, str) or isinstance(right, str):
+        count = next((side for side in (left, right) if isinstance(side, int)), 1)
+        return operation is cst.Add or (operation is cst.Multiply and count < 1_000)
+    if operation in (cst.Power, cst.LeftShift) and isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() * right < 512 if operation is cst.Power else right < 512
+    return not any(isinstance(side, int) and side.bit_length() > 512 for side in (left, right))
 
 
 def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -222,11 +221,9 @@ def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
         return Unknown("the negation of something unknown") if truth is None else Const(not truth)
     if tensors_in(value):
         return tensors.scale(vm, value, place_of(node, scope))
-    if isinstance(value, Const) and isinstance(value.value, int | float):
+    if isinstance(value, Const) and isinstance(value.value, int | float) and not isinstance(node.operator, cst.BitInvert):
         sign = -1 if isinstance(node.operator, cst.Minus) else 1
-        return Const(
-            ~value.value if isinstance(node.operator, cst.BitInvert) else sign * value.value, place_of(node, scope)
-        )
+        return Const(sign * value.value, place_of(node, scope))
     return Unknown("a unary operation")
 
 
@@ -287,7 +284,7 @@ def _compare(operation: type, left: Value, right: Value) -> bool | None:
     if isinstance(left, Const) and isinstance(right, Const):
         try:
             return bool(_COMPARE[operation](left.value, right.value))
-        except Exception:  # noqa: BLE001 - comparing what cannot be compared is the user's error, not ours
+        except Exception:  # comparing what cannot be compared is the user's error, not ours
             return None
     if operation in (cst.Equal, cst.NotEqual):
         equal = _identical(left, right)
@@ -298,7 +295,7 @@ def _compare(operation: type, left: Value, right: Value) -> bool | None:
 def _identical(left: Value, right: Value) -> bool | None:
     match left, right:
         case Const(), Const():
-            return left.value == right.value
+            return bool(left.value == right.value)
         case Symbol(), Symbol():
             return left.name == right.name
         case (Unknown() | Either(), _) | (_, Unknown() | Either()):

@@ -177,7 +177,9 @@ def call_initialiser(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, p
     first = parameters(spec.signature)[0][0][0]
     target = bound.pop(first, Unknown("no tensor"))
     for owner in target.options if isinstance(target, Either) else (target,):
-        if isinstance(owner, ModuleAttribute):
+        if isinstance(owner, ModuleAttribute) and symbol.chooser is not None:
+            set_init(vm, owner, UNKNOWN_INIT)
+        elif isinstance(owner, ModuleAttribute):
             law = symbol.name.rpartition(".")[2]
             record(vm, owner, law if law.endswith("_") else f"{law}_", {}, bound, place)
     return target

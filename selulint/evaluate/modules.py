@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import initialise, layers, tensors
@@ -94,7 +94,7 @@ def layers_in(module: Layer | Instance) -> list[Layer]:
 
 def parameters_in(module: Layer | Instance) -> list[tuple[str, ModuleAttribute]]:
     """Weights and biases of all layers inside, with dotted names."""
-    found = []
+    found: list[tuple[str, ModuleAttribute]] = []
     for name, layer in walk(module):
         if not isinstance(layer, Layer) or layer.spec.kind not in ("parametric", "norm"):
             continue
@@ -150,7 +150,7 @@ def _entries(module: Layer | Instance) -> list[tuple[str, Value]]:
     return [(name, each) for name, each in named if not isinstance(module, Layer) or f".{name}" in module.cells]
 
 
-_LISTINGS: dict[str, Any] = {
+_LISTINGS: dict[str, Callable[[Layer | Instance], Value]] = {
     "modules": lambda module: ListValue.of(each for _, each in walk(module)),
     "named_modules": lambda module: _pairs(list(walk(module))),
     "children": lambda module: ListValue.of(each for _, each in named_children(module)),
@@ -207,7 +207,7 @@ def _update(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
     return NONE
 
 
-_GROWING: dict[str, Any] = {
+_GROWING: dict[str, Callable[[Machine, Layer | Instance, Arguments], Value]] = {
     "append": _append,
     "add": _append,
     "extend": _extend,

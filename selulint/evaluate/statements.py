@@ -169,6 +169,22 @@ def _try(vm: Machine, node: Any, scope: Scope) -> Flow:
     return flow
 
 
+def _match(vm: Machine, node: Any, scope: Scope) -> Flow:
+    subject = evaluate(vm, node.subject, scope)
+    arms = []
+    for case in node.cases:
+        pattern = case.pattern
+        wanted = evaluate(vm, pattern.value, scope) if isinstance(pattern, cst.MatchValue) else Unknown("a pattern")
+        is_wildcard = isinstance(pattern, cst.MatchAs) and pattern.pattern is None and case.guard is None
+        if isinstance(subject, Const) and isinstance(wanted, Const) and subject.value != wanted.value:
+            continue
+        arms.append(lambda body=case.body: suite(vm, body, scope))
+        if is_wildcard or (isinstance(subject, Const) and isinstance(wanted, Const)):
+            with vm.chosen_by(subject.place if isinstance(subject, Const) and subject.assumed else None):
+                return vm.branch(arms) if len(arms) > 1 else arms[0]()
+    return vm.branch([*arms, lambda: Flow.NORMAL])
+
+
 def _with(vm: Machine, node: Any, scope: Scope) -> Flow:
     for item in node.items:
         value = evaluate(vm, item.item, scope)
@@ -228,6 +244,8 @@ _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Flow]] = {
     cst.For: _for,
     cst.While: _while,
     cst.Try: _try,
+    cst.TryStar: _try,
+    cst.Match: _match,
     cst.With: _with,
     cst.FunctionDef: _function,
     cst.ClassDef: _class,

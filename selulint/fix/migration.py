@@ -286,9 +286,9 @@ def _to_alpha(made: Plan, model: Model, op: Op) -> None:
     if name is None or symbol is None or not made.draft.respell(symbol, name):
         raise Refused("this dropout has no self-normalizing twin")
     # The functional forms have opposite defaults: F.dropout always drops, F.alpha_dropout never does, unless told.
-    if op.name.startswith("torch.nn.functional.") and "training" not in op.spelled and not _passes(op, "training", 2):
-        if not made.draft.set_argument(place, "training", "True", position=2):
-            raise Refused("the arguments of this dropout are not known")
+    silent = op.name.startswith("torch.nn.functional.") and not _passes(op, "training", 2)
+    if silent and not made.draft.set_argument(place, "training", "True", position=2):
+        raise Refused("the arguments of this dropout are not known")
 
 
 def _passes(op: Op, name: str, position: int) -> bool:
