@@ -17,6 +17,7 @@ from selulint.syntax import triage
 
 # Printing a tree takes a few Python frames for every level; thousand-line string concatenations are that deep.
 _DEEP = 20_000
+_REASON = re.compile(r"(?:\w+ error: )?(?:error at (?P<line>\d+):(?P<column>\d+): )?(?P<text>.*)", re.DOTALL)
 _BLANK = " \t\f\r\n\\"
 
 Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
@@ -70,8 +71,7 @@ class Unit:
         try:
             self.module = cst.parse_module(self.code)
         except cst.ParserSyntaxError as error:
-            line, _ = file.source.locate(statement.start)
-            raise ParseError(_reason(error), line + max(error.raw_line, 1) - 1, error.raw_column + 1) from error
+            raise _parse_error(error, file.source.locate(statement.start)[0]) from error
         self._places: _Places | None = None
 
     @property
@@ -85,7 +85,8 @@ class Unit:
         its `class`, `def` or `async`. Raises KeyError for a node that is not in this unit.
         """
         start, end = self._located().spans[id(node)]
-        return Span(start, end)
+        limit = self.start + len(self.code)  # LibCST ends a last line that has no newline
+        return Span(min(start, limit), min(end, limit))
 
     def text(self, node: object) -> str:
         """The source text of a node's span."""
@@ -108,9 +109,12 @@ class Unit:
         return self._places
 
 
-def _reason(error: cst.ParserSyntaxError) -> str:
-    """LibCST's message without its own coordinates, which count from the statement's start."""
-    return re.sub(r"^(parser error: )?(error at \d+:\d+: )?", "", error.message)
+def _parse_error(error: cst.ParserSyntaxError, first_line: int) -> ParseError:
+    """LibCST's error in the file's coordinates; its parser tells where the bad token ends, its tokenizer tells nothing."""
+    match = _REASON.match(error.message)
+    if match is None or match["line"] is None:
+        return ParseError(match["text"] if match else error.message, first_line, 1)
+    return ParseError(match["text"], first_line + int(match["line"]) - 1, max(int(match["column"]), 1))
 
 
 class _Places(CodegenState):
@@ -203,7 +207,6 @@ def _realign(places: _Places, printed: str, code: str, start: int) -> None:
             at.append(here)
         else:
             raise ValueError("LibCST printed another text than it read")
-    at.append(len(code))
     for node, (first, last) in places.spans.items():
-        begin = start + at[first - start]
-        places.spans[node] = (begin, max(begin, start + at[last - start - 1] + 1) if last > first else begin)
+        begin, end = (at[min(each - start, len(at) - 1)] for each in (first, max(first, last - 1)))
+        places.spans[node] = (start + begin, start + (end + 1 if last > first else begin))

@@ -15,8 +15,6 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.nn.parameter", "torch.nn"),
     ("torch._C._nn", "torch.nn.functional"),
     ("torch.ops.aten", "torch"),
-    ("tensorflow.contrib.keras.api.keras", "keras"),
-    ("tensorflow.contrib.keras.python.keras", "keras"),
     ("tensorflow.contrib.keras", "keras"),
     ("tensorflow.compat.v1", "tensorflow"),
     ("tensorflow.compat.v2", "tensorflow"),
@@ -34,9 +32,12 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("tf_slim", "tensorflow.contrib.slim"),
     ("tf_keras", "keras"),
     ("keras._tf_keras.keras", "keras"),
-    ("keras.api._v1.keras", "keras"),
-    ("keras.api._v2.keras", "keras"),
     ("keras.api", "keras"),
+    # What is left of `keras.api._v2.keras` and the like once the part before it has been replaced.
+    ("keras._v1.keras", "keras"),
+    ("keras._v2.keras", "keras"),
+    ("keras.python.keras", "keras"),
+    ("keras.keras", "keras"),
     ("keras.src", "keras"),
     ("keras.models.Sequential", "keras.Sequential"),
     ("keras.models.Model", "keras.Model"),
@@ -46,6 +47,8 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("keras.engine.training.Model", "keras.Model"),
     ("keras.engine.Model", "keras.Model"),
     ("keras.ops.numpy", "keras.ops"),
+    ("keras.ops.core", "keras.ops"),
+    ("keras.ops.nn", "keras.ops"),
     ("keras.activations.activations", "keras.activations"),
     ("keras.backend.tensorflow_backend", "keras.backend"),
 )
@@ -54,7 +57,7 @@ _FLATTENED = re.compile(
     r"(?P<package>torch\.nn)\.modules\.(?:[a-z]\w*\.)*(?P<name>[A-Z])"
     r"|(?P<keras>keras\.(?:layers|initializers|regularizers|constraints))\.(?!experimental\.[A-Z])(?:[a-z_]\w*\.)+(?P<class>[A-Z])"
     r"|keras\.engine\.(?:[a-z]\w*\.)*(?P<engine>[A-Z])"
-    r"|keras\.layers\.merg(?:e|ing)\.(?:\w+\.)*(?P<merge>[a-z]\w*)$"
+    r"|keras\.layers\.(?:merge|merging\.\w+)\.(?P<merge>[a-z]\w*)$"
 )
 _ROOTS = frozenset({"torch", "tensorflow", "tf_keras", "tf_slim", "keras"})
 
