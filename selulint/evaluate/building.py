@@ -66,12 +66,14 @@ class Builder:
         return sizes.pop() if len(sizes) == 1 else None
 
     def set_rivals(self, arms: list[range]) -> None:
-        """Tell the ops of each arm of a branch what the other arms compute instead."""
-        functions = [{self.ops[index].function for index in arm} for arm in arms]
-        for position, arm in enumerate(arms):
-            others = frozenset().union(*functions[:position], *functions[position + 1 :]) - functions[position]
-            for index in arm:
-                self.ops[index].rivals |= others
+        """Tell the activations and dropouts of each arm of a branch what the other arms apply instead."""
+        for kind in (Kind.ACTIVATION, Kind.DROPOUT):
+            functions = [{self.ops[i].function for i in arm if self.ops[i].kind is kind} for arm in arms]
+            for position, arm in enumerate(arms):
+                others = frozenset().union(*functions[:position], *functions[position + 1 :]) - functions[position]
+                for index in arm:
+                    if others and self.ops[index].kind is kind:
+                        self.ops[index].rivals |= others
 
     def finish(self) -> tuple[Op, ...]:
         """Frozen ops, each with the initialisation that is in force now."""
