@@ -18,7 +18,7 @@ from selulint.report import Report, render
 from selulint.run import FileResult, WriteError, lint, lint_bytes, plan, write
 from selulint.settings import OPTIONS, OUTPUT_FORMATS, Settings, SettingsError, resolve, unknown_selector
 
-CLEAN, FINDINGS, FAILURE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+CLEAN, FINDINGS, FAILURE, INTERRUPTED = 0, 1, 2, 130
 # A progress bar appears only on runs that have lasted this long and have this many files to go.
 PATIENCE_SECONDS = 1.0
 MANY_FILES = 20
@@ -323,7 +323,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.Abort:
         return INTERRUPTED
     except BrokenPipeError:
-        # What reads us has gone; without this, the interpreter complains when it flushes stdout at exit.
+        # What reads us has gone (click exits 1 where it notices first); else the interpreter complains at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return FINDINGS
     return FAILURE
