@@ -58,7 +58,7 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
             return Const(value.name) if name == "__name__" else Unknown(f"`{name}` of a function")
         case ListValue() | TupleValue() | DictValue() | Const() | BoundMethod() | Builtin():
             return BoundMethod(value, name, place)
-    return Unknown(f"attribute `{name}` of something unknown")
+    return Unknown(f"attribute `{name}` of something unknown", isinstance(value, Unknown) and value.parameter)
 
 
 def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None) -> Value:

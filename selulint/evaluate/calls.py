@@ -143,7 +143,10 @@ def call(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
             return call_alternatives(vm, function, args, place)
     initialise.escape(vm, "", args.all)
     reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
-    return tensors.opaque(vm, reason, args.all, place)
+    result = tensors.opaque(vm, reason, args.all, place)
+    # What a method of an argument gives is as much from outside as the argument itself.
+    from_outside = isinstance(result, Unknown) and isinstance(function, Unknown) and function.parameter
+    return Unknown(reason, parameter=True) if from_outside else result
 
 
 def call_alternatives(vm: Machine, function: Either, args: Arguments, place: Place) -> Value:
@@ -234,7 +237,7 @@ def vm_known(extra: tuple[Value, ...], args: Arguments) -> bool:
     return bool(extra) or not args.open
 
 
-def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Value:
+def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
     """An object of a class of the file, after its `__init__`."""
     instance = Instance(cls=cls, place=place)
     vm.used.add(id(cls.node))

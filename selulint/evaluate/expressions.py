@@ -221,7 +221,11 @@ def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
         return Unknown("the negation of something unknown") if truth is None else Const(not truth)
     if tensors_in(value):
         return tensors.scale(vm, value, place_of(node, scope))
-    if isinstance(value, Const) and isinstance(value.value, int | float) and not isinstance(node.operator, cst.BitInvert):
+    if (
+        isinstance(value, Const)
+        and isinstance(value.value, int | float)
+        and not isinstance(node.operator, cst.BitInvert)
+    ):
         sign = -1 if isinstance(node.operator, cst.Minus) else 1
         return Const(sign * value.value, place_of(node, scope))
     return Unknown("a unary operation")

@@ -189,8 +189,9 @@ def record(
     vm: Machine, owner: ModuleAttribute, law: str, bound: dict[str, Any], given: dict[str, Value], place: Place
 ) -> None:
     """Write the initialisation that a law with these arguments gives; an argument that is unknown makes the gain unknown."""
-    known = {**bound, **constants(given)}
-    missing = [name for name in given if name not in known and name != "generator"]
+    told = constants(given)
+    known = {**bound, **told}
+    missing = [name for name in given if name not in told and name != "generator"]
     origins = {value.origin for value in given.values() if isinstance(value, Const) and value.origin}
     if origins:
         known["calculate_gain"] = origins.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from selulint.graph import Kind, Place
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
+_TAKES_TENSORS = frozenset({"activation", "dropout", "norm", "parametric", "pool", "merge", "reshape"})
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -223,11 +224,10 @@ def apply_function(
     bound = bind(spec, args)
     values = [as_tensor(value) for value in args.all]
     tensors = [tensor for value in values for tensor in tensors_in(value)]
-    unknown_parameter = any(isinstance(value, Unknown) and value.parameter for value in args.positional[:1])
+    if not tensors and spec.kind in _TAKES_TENSORS:
+        tensors = [vm.builder.promote(value) for value in _parameters(values)]
     if not tensors:
-        if spec.kind not in ("activation", "dropout", "norm", "parametric", "pool") or not unknown_parameter:
-            return Unknown(f"`{name}` of something unknown")
-        tensors = [vm.builder.promote(args.positional[0])]
+        return Unknown(f"`{name}` of something unknown")
     is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
     kind = _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
@@ -248,6 +248,13 @@ def apply_function(
             spelled=places(bound),
         )
     )
+
+
+def _parameters(values: Sequence[Value]) -> list[Unknown]:
+    """The unknown arguments of the code being looked at, among the first of these values or in a list of them."""
+    first = values[0] if values else None
+    inside = first.items if isinstance(first, ListValue | TupleValue) else (first,)
+    return [value for value in inside if isinstance(value, Unknown) and value.parameter]
 
 
 def _parameter_of(bound: Mapping[str, Value]) -> Layer | None:

@@ -23,7 +23,7 @@ from selulint.evaluate.values import (
 )
 from selulint.graph import Kind, Model, Place
 from selulint.syntax.lazy import File
-from selulint.syntax.triage import trained_weights
+from selulint.syntax import triage
 
 _ENTRIES = ("forward", "call", "__call__")
 
@@ -54,7 +54,7 @@ def models_of(file: File) -> list[Model]:
             model.part = id(root.node) in used
             found.append(model)
     kept = _without_covered(found)
-    trained = trained_weights(file.source.text)
+    trained = triage.trained_weights(file.source.text)
     for model in kept:
         model.trained = trained
     _group(kept)
@@ -76,26 +76,50 @@ def _script(vm: Machine) -> _Root:
 
 
 def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
-    entry = next((cls.find(name) for name in _ENTRIES if isinstance(cls.find(name), FunctionValue)), None)
-    if entry is not None or modules.container_base(cls) is not None:
-        yield _evaluate(
-            vm,
-            cls.node,
-            cls.name,
-            lambda: instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), _no_place(cls)),
-        )
-        return
+    """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
+    entry = _entry(cls)
+
+    def build() -> Instance:
+        return instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))
+
+    root = _evaluate(vm, cls.node, cls.name, build)
+    yield root
     for value in list(cls.cells.values()):
-        if isinstance(value, FunctionValue) and value.name != "__init__":
-            yield _evaluate(vm, value.node, f"{cls.name}.{value.name}", _method_root(vm, cls, value))
+        if not isinstance(value, FunctionValue) or id(value.node) in root.used or value.name.startswith("__"):
+            continue
+        if triage.is_candidate(Place(value.node, value.unit).text.encode()):
+            run = _method_root(vm, build, value, entry is not None)
+            yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
 
 
-def _method_root(vm: Machine, cls: ClassValue, method: FunctionValue) -> Callable[[], Value]:
+def _entry(cls: ClassValue) -> FunctionValue | None:
+    """The method that runs when a module is called."""
+    return next((each for each in map(cls.find, _ENTRIES) if isinstance(each, FunctionValue)), None)
+
+
+def _method_root(
+    vm: Machine, build: Callable[[], Instance], method: FunctionValue, is_module: bool
+) -> Callable[[], Value]:
     def run() -> Value:
-        instance = instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), _no_place(cls))
-        return invoke(vm, method, Arguments((instance, *_unknown_arguments(method).positional)), None)
+        instance = build()
+        if is_module:
+            vm.created.clear()
+        return _invoke_promoting(vm, method, (instance,), 1)
 
     return run
+
+
+def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
+    """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
+    unknowns = _unknown_arguments(function, skip).positional
+    result = invoke(vm, function, Arguments((*first, *unknowns)), None)
+    promoted = [value for value in unknowns if value in vm.builder.promoted]
+    if not promoted:
+        return result
+    vm.builder = Builder()
+    vm.created.clear()
+    known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
+    return invoke(vm, function, Arguments((*first, *known)), None)
 
 
 def _no_place(cls: ClassValue) -> Place:
@@ -103,19 +127,7 @@ def _no_place(cls: ClassValue) -> Place:
 
 
 def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Value]:
-    """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
-    unknowns = _unknown_arguments(function, skip=0)
-
-    def run() -> Value:
-        result = invoke(vm, function, unknowns, None)
-        promoted = [value for value in unknowns.positional if value in vm.builder.promoted]
-        if not promoted:
-            return result
-        vm.builder, vm.created = Builder(), []
-        known = tuple(vm.builder.input() if value in promoted else value for value in unknowns.positional)
-        return invoke(vm, function, Arguments(known), None)
-
-    return run
+    return lambda: _invoke_promoting(vm, function, (), 0)
 
 
 def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
@@ -128,7 +140,7 @@ def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
     return Arguments(tuple(Unknown(f"parameter `{name}`", parameter=True) for name in required))
 
 
-def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value]) -> _Root:
+def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value], owner: ClassValue | None = None) -> _Root:
     """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
     vm.builder, vm.created, vm.used, vm.calls, vm.budget = Builder(), [], set(), [], STEPS_PER_ROOT
     found: list[Model] = []
@@ -139,7 +151,7 @@ def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value]) -> _R
             model = _forward(vm, each)
             if model is not None:
                 found.append(model)
-        own = _model(vm, name, built, result, None)
+        own = _model(vm, name, built, result, None, owner)
         if own is not None and not _covered(own, found):
             found.append(own)
     except (BudgetExhausted, RecursionError):
@@ -148,10 +160,16 @@ def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value]) -> _R
 
 
 def _outermost(created: list[Layer | Instance]) -> list[Layer | Instance]:
+    """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
+    created = [each for each in created if isinstance(each, Layer) or _is_model(each.cls)]
     inner: set[int] = set()
     for each in created:
         inner.update(id(module) for _, module in list(modules.walk(each))[1:])
     return [each for each in created if id(each) not in inner]
+
+
+def _is_model(cls: ClassValue) -> bool:
+    return _entry(cls) is not None or modules.container_base(cls) is not None
 
 
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
@@ -168,9 +186,7 @@ def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
 
 
 def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
-    entry = None
-    if isinstance(module, Instance):
-        entry = next((f for f in map(module.cls.find, _ENTRIES) if isinstance(f, FunctionValue)), None)
+    entry = _entry(module.cls) if isinstance(module, Instance) else None
     if entry is None:
         return Arguments((vm.builder.input(),))
     params = entry.node.params
@@ -183,16 +199,24 @@ def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
     return Arguments(tensors)
 
 
-def _model(vm: Machine, name: str, builder: Builder, result: Value, module: Layer | Instance | None) -> Model | None:
+def _model(
+    vm: Machine,
+    name: str,
+    builder: Builder,
+    result: Value,
+    module: Layer | Instance | None,
+    owner: ClassValue | None = None,
+) -> Model | None:
     ops = builder.finish()
     kinds = {op.kind for op in ops}
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
     framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
     model = Model(name, framework, ops, frozenset(sources(tensors_in(result))), vm.file)
-    if isinstance(module, Instance):
-        model.owner = Place(module.cls.node, module.cls.unit)
-        constructor = module.cls.cells.get("__init__")
+    cls = module.cls if isinstance(module, Instance) else owner
+    if cls is not None:
+        model.owner = Place(cls.node, cls.unit)
+        constructor = cls.cells.get("__init__")
         model.init = Place(constructor.node, constructor.unit) if isinstance(constructor, FunctionValue) else None
     elif module is not None:
         model.owner = module.place

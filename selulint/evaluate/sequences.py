@@ -115,6 +115,8 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     if isinstance(value, Either):
         joined: Value = join([get_item(vm, option, index, place) for option in value.options])
         return joined
+    if isinstance(value, Unknown):
+        return Unknown("an item of something unknown", value.parameter)
     if not isinstance(index, Const):
         return Unknown("an index that is not known")
     if isinstance(value, DictValue | Layer) and not isinstance(index.value, int):

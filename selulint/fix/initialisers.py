@@ -210,7 +210,7 @@ def _apply(draft: Draft, model: Model, name: str) -> bool:
 def _assigned_name(owner: Place) -> str | None:
     """`model` where the statement is just `model = nn.Sequential(...)`."""
     parent = owner.unit.ancestors(owner.node)[-1]
-    targets = getattr(parent, "targets", ())
+    targets: Any = getattr(parent, "targets", ())
     if type(parent).__name__ != "Assign" or len(targets) != 1 or type(targets[0].target).__name__ != "Name":
         return None
     name: str = targets[0].target.value

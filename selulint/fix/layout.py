@@ -79,7 +79,7 @@ def deleted_element(place: Place, text: str) -> list[Edit] | None:
     if len(chain) < 2:
         return None
     element, parent = chain[-1], chain[-2]
-    siblings = getattr(parent, "elements", None) or getattr(parent, "args", None) or ()
+    siblings: Any = getattr(parent, "elements", None) or getattr(parent, "args", None) or ()
     index = next((i for i, each in enumerate(siblings) if each is element), None)
     if index is None or len(siblings) < 2:
         return None

@@ -1,119 +1,178 @@
-"""Fixing until nothing is left to fix: every step is checked again, and a fix that does harm is taken back."""
+"""Fixing a text until nothing is left to fix: every step is verified, and a fix that spoils something is refused."""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from selulint.diagnostic import Applicability, Diagnostic
-from selulint.fix.apply import apply
+from selulint.diagnostic import FAILURES, Applicability, Diagnostic, Edit, Fix
+from selulint.fix.apply import compatible, in_order, splice
 from selulint.source import Source
+from selulint.syntax import triage
 
 MAX_PASSES = 10
-Check = Callable[[Source], list[Diagnostic]]
-_Key = tuple[str, str, str]
+
+Check: TypeAlias = Callable[[Source], list[Diagnostic]]
 
 
 @dataclass(frozen=True, slots=True)
 class FixOutcome:
-    """A text after fixing, what was fixed, what is left, which fixes were refused and why, and what went wrong."""
+    """What fixing made of a text.
+
+    `applied` are the findings that were fixed (their spans refer to the text of their pass), `remaining` those of the
+    new text. `refused` holds the remaining ones whose fix was tried and taken back, each with the reason. `error` says
+    why fixing stopped before it was done, "" where it did not.
+    """
 
     text: str
     applied: tuple[Diagnostic, ...]
     remaining: tuple[Diagnostic, ...]
-    refused: tuple[tuple[Diagnostic, str], ...] = ()
-    error: str | None = None
+    refused: tuple[tuple[Diagnostic, str], ...]
+    error: str = ""
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One text with its findings, the fixes that may go in, and which of them were tried in vain."""
+
+    source: Source
+    found: Sequence[Diagnostic]
+    check: Check
+    level: Applicability
+    seen: frozenset[str]
+    refused: dict[Fix, str] = field(default_factory=dict)
+
+    def fixes(self) -> list[Fix]:
+        return in_order(each.fix for each in self.found if each.fix and each.fix.applicability >= self.level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Fixes that are good together, and what the check says of the text that they make."""
+
+    fixes: tuple[Fix, ...]
+    source: Source
+    found: Sequence[Diagnostic]
 
 
 def fix_text(source: Source, settings: object, check: Check, applicability: Applicability) -> FixOutcome:
-    """Apply every fix of at least this applicability until a pass changes nothing, at most MAX_PASSES times.
+    """Apply all fixes that are at least as safe as `applicability`, again and again until none is left.
 
-    A step is kept only if its result parses, the findings it is for are gone, and there is no more of any other; a step
-    that fails is tried again fix by fix. A text that was there before ends the loop: fixes chase each other.
-    Raises what `check` raises on the text as it is.
+    `check` lints a text (under `settings`); what it raises for `source` itself is passed on. A step is kept only if its
+    result compiles, keeps the statements that no edit touches, can be written in the file's encoding, no longer has
+    the findings that it is for, and has no other finding that was not there.
     """
-    current, found = source, check(source)
-    seen, applied = {source.text}, list[Diagnostic]()
-    refused: dict[_Key, tuple[Diagnostic, str]] = {}
-    error = None
-    for _ in range(MAX_PASSES):
-        wanted = [d for d in found if d.fix and d.fix.applicability >= applicability and _key(d) not in refused]
-        if not wanted:
+    found: Sequence[Diagnostic] = check(source)
+    applied: list[Diagnostic] = []
+    seen = frozenset({source.text})
+    error = ""
+    for count in range(MAX_PASSES + 1):
+        turn = _Pass(source, found, check, applicability, seen)
+        fixes = turn.fixes()
+        if count == MAX_PASSES and fixes:
+            error = f"the fixes did not come to an end after {MAX_PASSES} passes"
             break
-        step = _step(current, found, wanted, check, refused)
-        if step is None:
-            continue
-        after, remaining, done = step
-        if after.text in seen:
-            error = f"fixes undo each other: {', '.join(sorted({d.name for d in done}))}"
+        step = _settle(turn, _Step((), source, found), fixes)
+        if not step.fixes:
             break
-        seen.add(after.text)
-        current, found = after, remaining
-        applied += done
-    else:
-        error = f"fixes do not settle after {MAX_PASSES} passes: {', '.join(sorted({d.name for d in found if d.fix}))}"
-    left = tuple(replace(d, fix=None) if _key(d) in refused else d for d in found)
-    return FixOutcome(current.text, tuple(applied), left, tuple(refused.values()), error)
+        applied += [each for each in found if each.fix in step.fixes]
+        source, found = step.source, step.found
+        seen |= {source.text}
+    return _outcome(turn, applied, error)
 
 
-def _key(diagnostic: Diagnostic) -> _Key:
-    return diagnostic.code, diagnostic.message, diagnostic.fix.message if diagnostic.fix else ""
+def _outcome(turn: _Pass, applied: Sequence[Diagnostic], error: str) -> FixOutcome:
+    remaining, refused = [], []
+    for each in turn.found:
+        reason = turn.refused.get(each.fix) if each.fix is not None else None
+        if reason is not None:
+            each = replace(each, fix=None)
+            refused.append((each, reason))
+        remaining.append(each)
+    return FixOutcome(turn.source.text, tuple(applied), tuple(remaining), tuple(refused), error)
 
 
-_Step = tuple[Source, list[Diagnostic], list[Diagnostic]]
+def _settle(turn: _Pass, before: _Step, fixes: Sequence[Fix]) -> _Step:
+    """Add as many of the fixes as prove good; halving finds the bad ones. One that only overlaps waits for the next pass."""
+    chosen = compatible((*before.fixes, *fixes), len(turn.source.text))
+    fresh = chosen[len(before.fixes) :]
+    if not fresh:
+        turn.refused.update((fix, "its edits do not fit together") for fix in fixes if not _fits(turn, fix))
+        return before
+    step, reason = _tried(turn, chosen)
+    if step is not None:
+        return step
+    if len(fixes) == 1:
+        turn.refused[fixes[0]] = reason
+        return before
+    half = len(fixes) // 2
+    return _settle(turn, _settle(turn, before, fixes[:half]), fixes[half:])
 
 
-def _step(
-    source: Source,
-    found: list[Diagnostic],
-    wanted: Sequence[Diagnostic],
-    check: Check,
-    refused: dict[_Key, tuple[Diagnostic, str]],
-) -> _Step | None:
-    """One pass over all wanted fixes together; if that fails, over those that hold alone; None if none does."""
-    outcome = _attempt(source, found, wanted, check)
-    if not isinstance(outcome, str):
-        return outcome
-    good: list[Diagnostic] = []
-    for fix in dict.fromkeys(d.fix for d in wanted if d.fix):
-        concerned = [d for d in wanted if d.fix == fix]
-        alone = _attempt(source, found, concerned, check)
-        if isinstance(alone, str):
-            refused.update({_key(d): (d, alone) for d in concerned})
-        else:
-            good += concerned
-    if not good:
-        return None
-    together = _attempt(source, found, good, check)
-    if not isinstance(together, str):
-        return together
-    first = [d for d in good if d.fix == good[0].fix]
-    outcome = _attempt(source, found, first, check)
-    return None if isinstance(outcome, str) else outcome
+def _fits(turn: _Pass, fix: Fix) -> bool:
+    return bool(compatible((fix,), len(turn.source.text)))
 
 
-def _attempt(source: Source, found: list[Diagnostic], wanted: Sequence[Diagnostic], check: Check) -> _Step | str:
-    """The text after these fixes and what is found in it, or why it is not acceptable."""
-    text, accepted = apply(source.text, [d.fix for d in wanted if d.fix])
-    done = [d for d in wanted if d.fix in accepted]
-    after = Source(source.path, text, source.encoding, source.bom)
+def _tried(turn: _Pass, fixes: tuple[Fix, ...]) -> tuple[_Step | None, str]:
+    """The step that these fixes make, or why they may not be applied."""
+    edits = sorted({edit for fix in fixes for edit in fix.edits})
+    old = turn.source
+    text = splice(old.text, edits)
+    if text == old.text:
+        return None, "the fix changes nothing"
+    if text in turn.seen:
+        return None, "the fix leads back to an earlier text"
+    reason = _broken(text, old.path) or _disturbed(old.text, text, edits)
+    if reason:
+        return None, reason
+    source = Source(old.path, text, old.encoding, old.bom)
     try:
         source.encode(text)
-        remaining = check(after)
-    except UnicodeEncodeError as problem:
-        return f"the result cannot be written in {source.encoding}: {problem.reason}"
-    except Exception as problem:  # whatever a changed text does to the checker, the text as it was stays
-        return f"the result cannot be checked: {problem}"
-    reason = _objection(found, remaining, done)
-    return reason or (after, remaining, done)
+        found = turn.check(source)
+    except UnicodeEncodeError as error:
+        return None, f"the result cannot be written in {old.encoding}: {error.reason}"
+    except Exception as error:  # a barrier: what the checker cannot read again must not be written
+        return None, f"the result cannot be checked: {error}"
+    reason = _worse(turn.found, found, frozenset(fixes))
+    return (None, reason) if reason else (_Step(fixes, source, found), "")
 
 
-def _objection(found: Sequence[Diagnostic], remaining: Sequence[Diagnostic], done: Sequence[Diagnostic]) -> str | None:
-    before, after, fixed = (Counter(d.name for d in each) for each in (found, remaining, done))
-    for name, count in after.items():
-        if count > before[name]:
-            return f"it would add a finding of {name}"
-        if count > before[name] - fixed[name]:
-            return f"the finding of {name} would stay"
-    return None
+def _broken(text: str, path: str) -> str:
+    """Why the text is no valid Python; compiling also sees what the grammar does not, such as repeated keywords."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"the result is no valid Python: {error}"
+    return ""
+
+
+def _disturbed(old: str, new: str, edits: Sequence[Edit]) -> str:
+    """Whether a top-level statement that no edit touches is missing, or no statement of its own any more."""
+    present = iter(new[each.start : each.end].rstrip("\r\n") for each in triage.index(new))
+    for each in triage.index(old):
+        if any(each.start < edit.end and edit.start < each.end for edit in edits):
+            continue
+        text = old[each.start : each.end].rstrip("\r\n")
+        if text not in present:  # consumes the iterator: order counts too
+            return "the result changes a statement that the fix does not touch"
+    return ""
+
+
+def _worse(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixes: frozenset[Fix]) -> str:
+    """Whether a finding is new or has outlived its fix. Counted by code: messages and places change with every fix."""
+    was, now = (Counter(each.code for each in each_time) for each_time in (before, after))
+    due = Counter(each.code for each in before if each.fix in fixes)
+    names = {each.code: each.name for each in (*before, *after)}
+    for code in sorted(now):
+        if code in FAILURES:
+            return f"the result gives `{names[code]}`"
+        if now[code] > was[code]:
+            return f"the fix adds a finding: `{names[code]}`"
+        if now[code] > was[code] - due[code]:
+            return f"the finding outlives its fix: `{names[code]}`"
+    return ""

@@ -127,10 +127,16 @@ def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
         made.doubt(f"{', '.join(sorted(hidden))} stays between its layers")
     if any(op.function not in _PLAIN_LAYERS for op in model.of(Kind.PARAMETRIC)):
         made.doubt("the model has layers that the theory does not cover")
+    if any(not model.is_hidden(op) and _is_behind_layer(model, op) for op in model.of(Kind.ACTIVATION, "relu")):
+        made.doubt("a ReLU at the end of the model stays")
     if model.trained:
         made.doubt("the file shows trained weights")
     if not stays_in_box(_statistics(model, {op.index for op in chain})):
         made.doubt("pooling moves the predicted statistics out of Theorem 1's box")
+
+
+def _is_behind_layer(model: Model, op: Op) -> bool:
+    return any(near.kind is Kind.PARAMETRIC for near in model.upstream(op, merges=True))
 
 
 def _statistics(model: Model, chain: set[int]) -> Iterator[tuple[str, float]]:
@@ -169,7 +175,7 @@ def _touches(model: Model, op: Op, chain: set[int]) -> bool:
 def _before_pool(model: Model, op: Op) -> list[Op]:
     """The nearest ops before `op`, unless a global pool stands in between: that ends a chain."""
     found: list[Op] = []
-    stack, seen = model.inputs(op), set()
+    stack, seen = model.inputs(op), set[int]()
     while stack:
         near = stack.pop()
         if near.index in seen:
@@ -367,7 +373,7 @@ def exact_constants(model: Model, op: Op) -> Fix | None:
     """SELU's exact constants in place of the rough ones near them, where a hand-written SELU spells both."""
     made = plan(model)
     found: dict[str, Place] = {}
-    stack, seen = [op], set()
+    stack, seen = [op], set[int]()
     while stack and len(seen) < 24:
         near = stack.pop()
         if near.index in seen:
@@ -381,11 +387,34 @@ def exact_constants(model: Model, op: Op) -> Fix | None:
                 found[target] = place
         if near is op or near.kind in (Kind.SCALE, Kind.MERGE, Kind.OPAQUE, Kind.ACTIVATION):
             stack.extend(model.inputs(near))
-    if set(found) != {repr(SELU_ALPHA), repr(SELU_SCALE)}:
-        return None
-    for text, place in found.items():
-        made.draft.replace(place, text)
-    return made.build("use SELU's exact constants")
+    if set(found) == {repr(SELU_ALPHA), repr(SELU_SCALE)}:
+        for text, place in found.items():
+            if float(place.text) != float(text):
+                made.draft.replace(place, text)
+        return made.build("use SELU's exact constants")
+    return made.build("use the framework's SELU") if _call_framework_selu(made.draft, model, op) else None
+
+
+def _call_framework_selu(draft: Draft, model: Model, op: Op) -> bool:
+    """`scale * F.elu(x, alpha)` becomes `F.selu(x)`, where the whole is one expression."""
+    inner = model.inputs(op)
+    if op.kind is not Kind.SCALE or len(inner) != 1 or inner[0].function != "elu" or op.place is None:
+        return False
+    call, symbol = inner[0].place, inner[0].symbol
+    node: Any = call.node if call is not None else None
+    is_inside = call is not None and any(each is op.place.node for each in call.unit.ancestors(node))
+    if call is None or symbol is None or not is_inside or inner[0].layer or not getattr(node, "args", ()):
+        return False
+    first = node.args[0]
+    name = draft.refer_like(symbol, f"{inner[0].name.rpartition('.')[0]}.selu")
+    if (
+        name is None
+        or first.star
+        or (first.keyword is not None and first.keyword.value not in ("input", "x", "features"))
+    ):
+        return False
+    draft.replace(op.place, f"{name}({Place(first.value, call.unit).text})")
+    return True
 
 
 def _is_number(place: Place) -> bool:
