@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import stat
 import sys
@@ -31,6 +32,8 @@ POOL_BYTES = 2_000_000
 # A file that is no candidate only gets a syntax check, which is about this much cheaper than a full one.
 IDLE_COST = 1 / 16
 KEPT_BYTES = 64_000_000
+# Syntax trees are many long-lived objects: collecting this much more rarely saves a sixth of the time for 25 MB.
+GC_THRESHOLDS = (200_000, 10, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,22 @@ def lint(tasks: Sequence[Task], settings: Settings) -> Iterator[FileResult]:
     if jobs > 1 and sum(task.cost for task in tasks) > POOL_BYTES:
         yield from _pooled(tasks, settings, jobs)
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _calm():
         for task in tasks:
             yield lint_task(task, settings)
+
+
+@contextlib.contextmanager
+def _calm() -> Iterator[None]:
+    """Without the compiler's warnings about the user's code, and with rarer collections of garbage."""
+    thresholds = gc.get_threshold()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.set_threshold(*GC_THRESHOLDS)
+        try:
+            yield
+        finally:
+            gc.set_threshold(*thresholds)
 
 
 def _cores() -> int:
@@ -129,6 +144,7 @@ def _start_worker() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.simplefilter("ignore")
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def lint_task(task: Task, settings: Settings) -> FileResult:
