@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os.path import basename
 
-from selulint.diagnostic import Diagnostic, Finding, Severity
+from selulint.diagnostic import INTERNAL_ERROR, NOT_UNDERSTOOD, Diagnostic, Finding, Severity
 from selulint.evaluate.roots import models_of
-from selulint.graph import Model
+from selulint.graph import Kind, Model
 from selulint.rules import Rule, all_rules
 from selulint.settings import Settings
 from selulint.source import Source
@@ -22,20 +23,25 @@ class InternalError(Exception):
 
 
 def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
-    """All diagnostics of one text under these settings, in order of place.
+    """All diagnostics of one text under these settings, in order of place; a rule that fails is one of them.
 
-    Raises ParseError where the text is no Python, InternalError where a rule or the evaluator fails.
+    Raises ParseError where the text is no Python, InternalError where the evaluator fails.
     """
     rules = [each for each in all_rules() if settings.enabled(each.code, each.name, each.default, source.path)]
     models = _models(source)
     found: dict[tuple[str, int, int], Diagnostic] = {}
+    failed: list[Diagnostic] = []
     for each in rules:
-        for model in models:
-            for finding in _findings(each, model):
-                diagnostic = _diagnostic(each, finding, source, settings)
-                key = (each.code, finding.span.start, finding.span.end)
-                found[key] = _better(found.get(key), diagnostic)
-    return sorted(found.values(), key=lambda d: (d.span.start, d.span.end, d.code) if d.span else (0, 0, d.code))
+        try:
+            for model in models:
+                for finding in each.check(model):
+                    diagnostic = _diagnostic(each, finding, source, settings)
+                    key = (each.code, finding.span.start, finding.span.end)
+                    found[key] = _better(found.get(key), diagnostic)
+        except Exception as error:  # the barrier around a rule: the others still have their say
+            failed.append(_failure(each.name, error, source.path))
+    everything = [*failed, *_unknowns(models, source.path, settings), *found.values()]
+    return sorted(everything, key=lambda d: (d.span.start, d.span.end, d.code) if d.span else (0, 0, d.code))
 
 
 def _models(source: Source) -> list[Model]:
@@ -47,11 +53,28 @@ def _models(source: Source) -> list[Model]:
         raise InternalError("evaluator", error) from error
 
 
-def _findings(rule: Rule, model: Model) -> Iterator[Finding]:
-    try:
-        yield from rule.check(model)
-    except Exception as error:
-        raise InternalError(rule.name, error) from error
+def _failure(rule: str, error: Exception, path: str) -> Diagnostic:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})" if trace is not None else ""
+    message = f"`{rule}` failed: {type(error).__name__}: {error}{place}; this is a bug of selulint"
+    return Diagnostic(INTERNAL_ERROR.code, INTERNAL_ERROR.name, INTERNAL_ERROR.severity, message, path, None)
+
+
+def _unknowns(models: list[Model], path: str, settings: Settings) -> Iterator[Diagnostic]:
+    """What was too much to evaluate, always; every operation that is not understood, where that is asked for."""
+    notice = NOT_UNDERSTOOD
+    for model in models:
+        if model.unfinished:
+            span = model.owner.span if model.owner is not None else None
+            message = f"`{model.name}` is too much to evaluate: nothing is said about it"
+            yield Diagnostic(notice.code, notice.name, notice.severity, message, path, span)
+    if settings.show_unknown:
+        places = {op.place: op for model in models for op in model.of(Kind.OPAQUE) if op.place is not None}
+        for place, op in places.items():
+            message = f"not understood: {op.function}"
+            yield Diagnostic(notice.code, notice.name, notice.severity, message, path, place.span)
 
 
 def _better(first: Diagnostic | None, second: Diagnostic) -> Diagnostic:

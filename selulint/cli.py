@@ -93,6 +93,7 @@ CHECK_OPTIONS: tuple[Decorator, ...] = (
     _switch("--respect-gitignore/--no-respect-gitignore", "Leave out what git ignores (the default)."),
     click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), help="How to report."),
     click.option("--output-file", metavar="FILE", help="Write the report to a file."),
+    click.option("--show-unknown", is_flag=True, help="Note every operation that is not understood."),
     click.option("--statistics", is_flag=True, help="Report counts by rule."),
     click.option("--exit-zero", is_flag=True, help="Exit 0 even where there are findings."),
     click.option("--config", metavar="FILE", help="A pyproject.toml or selulint.toml to use."),
@@ -119,7 +120,7 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
     be done. `-` as the path reads stdin.
     """
     given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
-    named = {key: value for key, value in given.items() if key in OPTIONS or key == "diff"}
+    named = {key: value for key, value in given.items() if key in OPTIONS or key in ("diff", "show_unknown")}
     stdin = paths == ("-",)
     if "-" in paths and not stdin:
         raise click.UsageError("stdin (-) cannot be combined with other paths")

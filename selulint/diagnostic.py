@@ -119,5 +119,8 @@ UNUSED_SUPPRESSION = Notice(
 CANNOT_PARSE = Notice("SELU902", "cannot-parse", Severity.ERROR, "the file is not valid Python")
 CANNOT_READ = Notice("SELU903", "cannot-read", Severity.ERROR, "the file cannot be opened or decoded")
 INTERNAL_ERROR = Notice("SELU904", "internal-error", Severity.ERROR, "selulint itself failed on the file")
-NOTICES = (UNUSED_SUPPRESSION, CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR)
+NOT_UNDERSTOOD = Notice(
+    "SELU905", "not-understood", Severity.NOTE, "code that could not be evaluated, so nothing is said of it"
+)
+NOTICES = (UNUSED_SUPPRESSION, CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR, NOT_UNDERSTOOD)
 FAILURES = frozenset(notice.code for notice in (CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR))

@@ -126,6 +126,7 @@ class Model:
 
     `owner` is the class or the expression that builds the model, `init` the `__init__` to which an initialisation can be
     appended, `part` says that another model of the file contains it, `trained` that the file shows trained weights.
+    `unfinished` says that it was too much to evaluate and has no ops.
     `component` lists all models of the file that share a source place with this one, itself included.
     """
 
@@ -138,6 +139,7 @@ class Model:
     init: Place | None = None
     part: bool = False
     trained: bool = False
+    unfinished: bool = False
     component: tuple[Model, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
 

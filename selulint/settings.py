@@ -46,6 +46,7 @@ class Settings:
     fix: bool = False
     unsafe_fixes: bool = False
     diff: bool = False
+    show_unknown: bool = False
     output_format: str = "full"
     jobs: int = 0
     source: str = ""
@@ -229,9 +230,9 @@ def resolve(
     elif not isolated and (found := _nearest(paths)):
         path, table = found
         settings = _merge(settings, table, os.path.dirname(os.path.abspath(path)), _where(path), path)
-    diff = bool(options.get("diff", False))
-    given = {key: value for key, value in options.items() if key != "diff"}
-    return replace(_merge(settings, given, os.getcwd(), "--", settings.source), diff=diff)
+    diff, show_unknown = bool(options.get("diff", False)), bool(options.get("show_unknown", False))
+    given = {key: value for key, value in options.items() if key not in ("diff", "show_unknown")}
+    return replace(_merge(settings, given, os.getcwd(), "--", settings.source), diff=diff, show_unknown=show_unknown)
 
 
 def _where(path: str) -> str:

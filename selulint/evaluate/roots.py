@@ -69,6 +69,7 @@ def _script(vm: Machine) -> _Root:
     def run() -> Value:
         for index, statement in enumerate(vm.file.statements):
             if statement.relevant:
+                vm.budget = STEPS_PER_ROOT
                 vm.run_statement(index)
         return Unknown("a script")
 
@@ -155,8 +156,18 @@ def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value], owner
         if own is not None and not _covered(own, found):
             found.append(own)
     except (BudgetExhausted, RecursionError):
-        found = []
+        found = [_unfinished(vm, node, name)]
     return _Root(node, found, frozenset(vm.used))
+
+
+def _unfinished(vm: Machine, node: Any, name: str) -> Model:
+    """Stands for a root that asks for more evaluation than a linter may spend: nothing is claimed about it."""
+    model = Model(name, "torch", (), frozenset(), vm.file, unfinished=True)
+    unit = next(
+        (f.unit for f in vm.module.cells.values() if getattr(f, "node", None) is node and node is not None), None
+    )
+    model.owner = Place(node, unit) if unit is not None else None
+    return model
 
 
 def _outermost(created: list[Layer | Instance]) -> list[Layer | Instance]:
@@ -227,7 +238,9 @@ def _covered(model: Model, others: list[Model]) -> bool:
     """Whether other models show every layer and activation of this one."""
     places = {op.place for other in others for op in other.ops if op.place is not None}
     telling = (Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM)
-    return all(op.place in places for op in model.ops if op.kind in telling and op.place is not None)
+    return not model.unfinished and all(
+        op.place in places for op in model.ops if op.kind in telling and op.place is not None
+    )
 
 
 def _without_covered(found: list[Model]) -> list[Model]:
@@ -237,21 +250,21 @@ def _without_covered(found: list[Model]) -> list[Model]:
 
 def _group(found: list[Model]) -> None:
     """Models that share a source place belong together: what one fix changes, all of them feel."""
-    groups: list[tuple[set[Place], list[Model]]] = []
-    for model in found:
-        places = {op.place for op in model.ops if op.place is not None}
-        members = [model]
-        apart = []
-        for other_places, other_members in groups:
-            if other_places & places:
-                places |= other_places
-                members = other_members + members
-            else:
-                apart.append((other_places, other_members))
-        groups = [*apart, (places, members)]
-    for _, members in groups:
-        for model in members:
-            model.component = tuple(members)
+    parent = list(range(len(found)))
 
+    def root_of(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
 
-__all__ = ["ListValue", "models_of"]
+    first: dict[Place, int] = {}
+    for number, model in enumerate(found):
+        for place in {op.place for op in model.ops if op.place is not None}:
+            one, other = sorted((root_of(first.setdefault(place, number)), root_of(number)))
+            parent[other] = one
+    members: dict[int, list[Model]] = {}
+    for number, model in enumerate(found):
+        members.setdefault(root_of(number), []).append(model)
+    for number, model in enumerate(found):
+        model.component = tuple(members[root_of(number)])
