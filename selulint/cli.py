@@ -120,7 +120,7 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
     be done. `-` as the path reads stdin.
     """
     given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
-    named = {key: value for key, value in given.items() if key in OPTIONS or key in ("diff", "show_unknown")}
+    named = {key: value for key, value in given.items() if key in OPTIONS or key in ("diff", "show-unknown")}
     stdin = paths == ("-",)
     if "-" in paths and not stdin:
         raise click.UsageError("stdin (-) cannot be combined with other paths")

@@ -230,8 +230,8 @@ def resolve(
     elif not isolated and (found := _nearest(paths)):
         path, table = found
         settings = _merge(settings, table, os.path.dirname(os.path.abspath(path)), _where(path), path)
-    diff, show_unknown = bool(options.get("diff", False)), bool(options.get("show_unknown", False))
-    given = {key: value for key, value in options.items() if key not in ("diff", "show_unknown")}
+    diff, show_unknown = bool(options.get("diff", False)), bool(options.get("show-unknown", False))
+    given = {key: value for key, value in options.items() if key not in ("diff", "show-unknown")}
     return replace(_merge(settings, given, os.getcwd(), "--", settings.source), diff=diff, show_unknown=show_unknown)
 
 

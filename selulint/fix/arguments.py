@@ -1,68 +1,129 @@
-"""Edits of a call's arguments: small insertions and deletions that keep the layout of the call."""
+"""Changes of one call's arguments, collected and then made together, so that they do not get into each other's way."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import libcst as cst
 
 from selulint.diagnostic import Edit
+from selulint.fix.sequences import Sequenced, rewritten
 from selulint.graph import Place
 
-
-def set_argument(call: Place, name: str, value: str, position: int | None) -> list[Edit] | None:
-    """Replace or add a keyword argument; None where stars may already carry it."""
-    node: Any = call.node
-    found = _find(node, name, position)
-    if found is not None:
-        span = Place(found.value, call.unit).span
-        return [Edit(span.start, span.end, value)]
-    if any(arg.star == "**" for arg in node.args) or (position is not None and any(arg.star for arg in node.args)):
-        return None
-    return [_addition(call, f"{name}={value}")]
+# Behind the function's name, which may have brackets of its own.
+_BRACKET = re.compile(r"[\s)\\]*\(")
 
 
-def _find(node: Any, name: str, position: int | None) -> Any:
-    for index, arg in enumerate(node.args):
-        if arg.keyword is not None and arg.keyword.value == name:
-            return arg
-        if arg.keyword is None and arg.star == "" and index == position:
-            return arg
-    return None
+@dataclass(slots=True)
+class Arguments:
+    """The arguments of the call at `place`; `names` are the parameters of what it calls, () where they are not known.
+
+    Numbers count arguments as they are written: those `removed`, with new `values`, or `named` though they were positional.
+    """
+
+    place: Place
+    names: Sequence[str] = ()
+    removed: set[int] = field(default_factory=set)
+    values: dict[int, str] = field(default_factory=dict)
+    named: dict[int, str] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def written(self) -> Sequence[cst.Arg]:
+        args: Sequence[cst.Arg] = self.place.node.args
+        return args
+
+    def set(self, name: str, value: str, position: int | None = None) -> bool:
+        """Pass `value` as `name`; False where stars may pass it already."""
+        number = self._number(name, position)
+        if number is not None:
+            self.values[number] = value
+            if number in self.removed:
+                self.removed.discard(number)
+                self.named[number] = name
+            return True
+        if any(arg.star or _is_bare_generator(arg) for arg in self.written):
+            return False
+        self.added[name] = value
+        return True
+
+    def remove(self, name: str, position: int | None = None) -> bool:
+        """Do not pass `name`; False where it is not there, or positional ones behind it cannot be named."""
+        if self.added.pop(name, None) is not None:
+            return True
+        number = self._number(name, position)
+        if number is None:
+            return False
+        if self.written[number].keyword is None and number not in self.named:
+            later = [each for each in self._positional() if each > number]
+            if any(arg.star == "*" for arg in self.written[number:]) or (later and later[-1] >= len(self.names)):
+                return False
+            self.named.update({each: self.names[each] for each in later})
+        self.removed.add(number)
+        self.values.pop(number, None)
+        return True
+
+    def _number(self, name: str, position: int | None) -> int | None:
+        """The number of the argument that passes `name`."""
+        for number, arg in enumerate(self.written):
+            if arg.keyword is not None and arg.keyword.value == name:
+                return number
+        if position is None and name in self.names:
+            position = self.names.index(name)
+        before = self.written[: position + 1] if position is not None else ()
+        if position is None or len(before) <= position or any(arg.star or arg.keyword is not None for arg in before):
+            return None
+        return position
+
+    def _positional(self) -> Iterator[int]:
+        for number, arg in enumerate(self.written):
+            if arg.keyword is None and not arg.star and number not in self.removed and number not in self.named:
+                yield number
+
+    def edits(self) -> list[Edit]:
+        unit, text = self.place.unit, self.place.unit.file.source.text
+        spans = [unit.span(arg) for arg in self.written]
+        edits = []
+        for number in sorted({*self.values, *self.named} - self.removed):
+            arg = self.written[number]
+            span = spans[number] if number in self.named else unit.span(arg.value)
+            prefix = f"{self.named[number]}=" if number in self.named else ""
+            if number not in self.values:
+                edits.append(Edit(span.start, span.start, prefix))
+            elif text[span.start : span.end] != prefix + self.values[number]:
+                edits.append(Edit(span.start, span.end, prefix + self.values[number]))
+        close = self.place.span.end - 1
+        last = max(self.removed, default=len(spans) - 1)
+        added = {last: [f"{name}={value}" for name, value in self.added.items()]} if self.added else {}
+        return edits + rewritten(Sequenced(text, spans, _behind_bracket(self.place), close), self.removed, added)
 
 
-def _addition(call: Place, argument: str) -> Edit:
-    node: Any = call.node
-    text = call.unit.file.source.text
-    close = call.span.end - 1
-    if not node.args:
-        return Edit(close, close, argument)
-    last = Place(node.args[-1], call.unit).span
-    tail = text[last.end : close]
-    comma = tail.find(",") if _has_comma(node.args[-1]) else -1
-    line_start = max(text.rfind("\n", 0, last.start), text.rfind("\r", 0, last.start)) + 1
-    indent = text[line_start : last.start]
-    own_line = not indent.strip() and ("\n" in tail or "\r" in tail)
-    if comma >= 0:
-        offset = last.end + comma + 1
-        return Edit(offset, offset, f"\n{indent}{argument}," if own_line else f" {argument}")
-    return Edit(last.end, last.end, f",\n{indent}{argument}" if own_line else f", {argument}")
+def _is_bare_generator(arg: cst.Arg) -> bool:
+    """`f(x for x in y)`, which no other argument may follow."""
+    return isinstance(arg.value, cst.GeneratorExp) and not arg.value.lpar
 
 
-def _has_comma(arg: Any) -> bool:
-    return type(arg.comma).__name__ == "Comma"
+def _behind_bracket(place: Place) -> int:
+    text: str = place.unit.file.source.text
+    bracket = _BRACKET.match(text, place.unit.span(place.node.func).end)
+    return bracket.end() if bracket else place.span.end - 1
 
 
-def remove_argument(call: Place, name: str, position: int | None) -> list[Edit] | None:
-    """Remove an argument; None where a positional one cannot go because others follow it, or where it is not there."""
-    node: Any = call.node
-    found = _find(node, name, position)
-    if found is None:
-        return None
-    index = node.args.index(found)
-    if found.keyword is None and any(arg.keyword is None for arg in node.args[index + 1 :]):
-        return None
-    span = Place(found, call.unit).span
-    if index > 0:
-        return [Edit(Place(node.args[index - 1], call.unit).span.end, span.end, "")]
-    if len(node.args) > 1:
-        return [Edit(span.start, Place(node.args[1], call.unit).span.start, "")]
-    return [Edit(span.start, call.span.end - 1, "")]
+def parameters(signature: str) -> tuple[str, ...]:
+    """The names of the parameters of a framework's signature that can be passed by position, in order."""
+    names: list[str] = []
+    depth = 0
+    part = ""
+    for character in signature + ",":
+        depth += (character in "([{") - (character in ")]}")
+        if character != "," or depth:
+            part += character
+            continue
+        name = part.partition("=")[0].strip()
+        part = ""
+        if name.startswith("*"):
+            break
+        names.append(name)
+    return tuple(names)

@@ -1,27 +1,38 @@
-"""The imports of a file: spelling framework symbols with them, extending them, adding one."""
+"""The names of a file: what they mean, how a framework symbol is spelled with them, and which imports that needs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import libcst as cst
 
 from selulint.diagnostic import Edit, Span
-from selulint.fix import layout
-from selulint.syntax.lazy import File
-from selulint.syntax.names import imported
+from selulint.fix.scopes import Bound, Names, base_of
+from selulint.fix.sequences import Sequenced, rewritten
+from selulint.syntax.lazy import File, Unit
+from selulint.syntax.names import canonical
 
-# What to import when a file has no name that leads to a package, and how it is then spelled.
-_FRESH = (
-    ("torch.nn.init", "from torch.nn import init", "init"),
-    ("torch.nn", "from torch import nn", "nn"),
-    ("torch", "import torch", "torch"),
-    ("keras.layers", "from keras import layers", "layers"),
-    ("keras", "import keras", "keras"),
-    ("tensorflow", "import tensorflow as tf", "tf"),
-)
+_EXPRESSION = re.compile(r"[\w.\[\], |]*")
+_WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
+
+
+@dataclass(slots=True)
+class _Change:
+    """What happens to one from-import: names that are used instead of an alias, names that are put behind one."""
+
+    unit: Unit
+    statement: cst.ImportFrom
+    instead: dict[int, dict[str, None]] = field(default_factory=dict)
+    behind: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def aliases(self) -> Sequence[cst.ImportAlias]:
+        names = self.statement.names
+        return () if isinstance(names, cst.ImportStar) else names
 
 
 class Imports:
@@ -29,128 +40,226 @@ class Imports:
 
     def __init__(self, file: File) -> None:
         self.file = file
-        self._renamed: dict[str, dict[str, list[Span]]] = {}
-        self._added: dict[str, None] = {}
-        self._names = self._bound()
+        self.names = Names(file)
+        self._changes: dict[int, _Change] = {}
+        self._lines: dict[str, None] = {}
+        self._new: dict[str, str] = {}
 
-    def _bound(self) -> dict[str, str]:
-        """Names that only top-level imports bind, with their canonical dotted names."""
-        found: dict[str, str] = {}
-        for index, statement in enumerate(self.file.statements):
-            if statement.kind == "import":
-                for node in _import_nodes(self.file.unit(index).body):
-                    found.update(imported(node))
-        others = {name for each in self.file.statements if each.kind != "import" for name in each.binds}
-        return {name: dotted for name, dotted in found.items() if name not in others and name != "*"}
+    def refer(self, symbol: str, at: tuple[Unit, Any] | None = None) -> str | None:
+        """Text that spells `symbol` with the names of the module (as seen `at` a node), the shortest one; else by an import."""
+        found = [
+            text
+            for name in (*self.file.bindings, *self._new)
+            if (text := self._through(name, symbol)) is not None and not self.names.is_local(at, name)
+        ]
+        if found:
+            return min(found, key=lambda text: text.count("."))
+        return self._through_star(symbol) or self._extended(symbol, at) or self._fresh(symbol, at)
 
-    def refer(self, canonical: str) -> str | None:
-        """Text that spells `canonical`, by the longest package that a name stands for."""
-        best: tuple[int, str] | None = None
-        for name, dotted in self._names.items():
-            if canonical == dotted:
-                return name
-            if canonical.startswith(f"{dotted}.") and (best is None or len(dotted) > best[0]):
-                best = (len(dotted), name + canonical[len(dotted) :])
-        if best is not None:
-            return best[1]
-        for package, statement, name in _FRESH:
-            if canonical.startswith(f"{package}.") and not self._is_taken(name):
-                self._added[statement] = None
-                self._names[name] = package
-                return name + canonical[len(package) :]
+    def _through(self, name: str, symbol: str) -> str | None:
+        """`symbol` as an attribute of a name of the module."""
+        meaning = self._new.get(name) or self.names.meaning(name)
+        if meaning == symbol:
+            return name
+        if meaning is not None and symbol.startswith(f"{meaning}."):
+            return name + symbol[len(meaning) :]
+        if meaning == "tensorflow" and symbol.startswith("keras."):
+            return f"{name}.{symbol}"
         return None
 
-    def rename(self, old: str, canonical: str, span: Span) -> str | None:
-        """The name for `canonical` at a use of the imported name `old`; its import is extended, or changed if that was all."""
-        for name, dotted in self._names.items():
-            if dotted == canonical and name not in self._renamed.get(old, {}):
-                return name
-        new = canonical.rpartition(".")[2]
-        if old not in self._names or self._import_of(old) is None:
-            return None
-        if self._is_taken(new) and new not in self._renamed.get(old, {}):
-            return None
-        self._renamed.setdefault(old, {}).setdefault(new, []).append(span)
-        self._names.setdefault(new, canonical)
-        return new
+    def _through_star(self, symbol: str) -> str | None:
+        package, _, last = symbol.rpartition(".")
+        known = last in self.file.bindings or last in self._new
+        return None if known or not any(star.target == package for star in self.names.stars()) else last
 
-    def _is_taken(self, name: str) -> bool:
-        if any(name in names for names in self._renamed.values()):
-            return False
-        pattern = rf"(?<![\w.]){re.escape(name)}\b"
-        return name in self.file.bindings or re.search(pattern, self.file.source.text) is not None
+    def sibling(self, unit: Unit, node: Any, symbol: str) -> str | None:
+        """Text for `symbol` in the style of the name or attribute that stands at a node and will be gone from there."""
+        last = symbol.rpartition(".")[2]
+        if isinstance(node, cst.Attribute):
+            base = self.names.of(unit, node.value)
+            if base is None or (offers(base, last) and canonical(f"{base}.{last}") == symbol):
+                return f"{unit.text(node.value)}.{last}"
+        if isinstance(node, cst.Name):
+            bound = self.names.lookup(unit, node, node.value)
+            aliases = [each for each in bound if isinstance(each.statement, cst.ImportFrom) and each.index >= 0]
+            if bound and len(aliases) == len(bound):
+                local = self._renamed(aliases, unit, node, symbol)
+                if local is not None:
+                    return local
+        return self.refer(symbol, (unit, node))
 
-    def _import_of(self, name: str) -> tuple[Any, Any, Any] | None:
-        """The unit, the statement and the alias of the from-import that binds a name."""
-        for index in self.file.bindings.get(name, ()):
-            unit = self.file.unit(index)
-            for node in _import_nodes(unit.body):
-                if isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
-                    for alias in node.names:
-                        local = alias.evaluated_alias if alias.asname is not None else alias.evaluated_name
-                        if local == name:
-                            return unit, node, alias
+    def _renamed(self, aliases: Sequence[Bound], unit: Unit, node: Any, symbol: str) -> str | None:
+        """The name for `symbol` where the imports of `aliases` can provide it too."""
+        last = symbol.rpartition(".")[2]
+        for each in aliases:
+            base = base_of(each.statement)
+            if not offers(base, last) or canonical(f"{base}.{last}") != symbol:
+                return None
+        exact = [name for name in (*self.file.bindings, *self._new) if self._through(name, symbol) == name]
+        exact = [name for name in exact if not self.names.is_local((unit, node), name)]
+        if not exact and not self._is_free(last, (unit, node)):
+            return None
+        known = exact[0] if exact else last
+        for each in aliases:
+            change = self._change(each)
+            news = change.instead.setdefault(each.index, {})
+            if known not in self.file.bindings:
+                news[last] = None
+        if known not in self.file.bindings and not aliases[0].local_scope:
+            self._new[known] = symbol
+        return known
+
+    def _change(self, bound: Bound) -> _Change:
+        statement = bound.statement
+        assert isinstance(statement, cst.ImportFrom)
+        return self._changes.setdefault(id(statement), _Change(bound.unit, statement))
+
+    def _is_free(self, name: str, at: tuple[Unit, Any] | None) -> bool:
+        return name not in self.file.bindings and name not in self._new and not self.names.is_local(at, name)
+
+    def _extended(self, symbol: str, at: tuple[Unit, Any] | None) -> str | None:
+        """`symbol` by one more name in a from-import that the module has, of the nearest package."""
+        parts = symbol.split(".")
+        for cut in range(len(parts) - 1, 0, -1):
+            first = parts[cut]
+            for bound in reversed(list(self.names.from_imports())):
+                base = base_of(bound.statement)
+                if not offers(base, first) or canonical(f"{base}.{'.'.join(parts[cut:])}") != symbol:
+                    continue
+                if self._is_free(first, at):
+                    self._change(bound).behind[first] = None
+                    self._new[first] = ".".join(parts[: cut + 1])
+                    return ".".join(parts[cut:])
         return None
 
-    def edits(self, edited: Sequence[Span], quote: str) -> Iterator[Edit]:
-        """The edits of import statements that the fix needs, given the spans that it edits otherwise."""
-        for old, names in self._renamed.items():
-            found = self._import_of(old)
-            if found is None:
-                continue
-            unit, _, alias = found
-            span = unit.span(alias)
-            if len(names) == 1 and not self._is_still_used(old, span, edited):
-                yield Edit(span.start, span.end, next(iter(names)))
-                continue
-            yield self._extension(span, [name for name in names])
-        if self._added:
-            yield self._fresh_imports()
+    def _fresh(self, symbol: str, at: tuple[Unit, Any] | None) -> str | None:
+        """`symbol` by a new import statement."""
+        for package, line, name in _fresh_lines(symbol, self.names.keras_root()):
+            if symbol.startswith(f"{package}.") and self._is_free(name, at):
+                self._lines[line] = None
+                self._new[name] = package
+                return name + symbol[len(package) :]
+        return None
 
-    def _is_still_used(self, name: str, alias: Span, edited: Sequence[Span]) -> bool:
-        if self.file.source.path.endswith("__init__.py"):
-            return True
-        for found in re.finditer(rf"\b{re.escape(name)}\b", self.file.source.text):
-            span = Span(found.start(), found.end())
-            if (
-                not alias.overlaps(span)
-                and not any(each.overlaps(span) for each in edited)
-                and not self._is_attribute(span)
-            ):
-                return True
-        return False
+    def edits(self, others: Iterable[Edit]) -> list[Edit]:
+        """The edits of import statements that the fix needs, given its other edits."""
+        others = list(others)
+        found: list[Edit] = []
+        aliases = [
+            change.unit.span(alias)
+            for change in self._changes.values()
+            for index, alias in enumerate(change.aliases)
+            if index in change.instead
+        ]
+        for change in self._changes.values():
+            found += self._changed(change, others, aliases)
+        if self._lines:
+            found.append(self._inserted(others))
+        return found
 
-    def _is_attribute(self, span: Span) -> bool:
-        return self.file.source.text[span.start - 1 : span.start] == "."
-
-    def _extension(self, span: Span, names: Sequence[str]) -> Edit:
+    def _changed(self, change: _Change, others: list[Edit], ignored: list[Span]) -> list[Edit]:
+        names = change.aliases
+        removed, added = set(), dict[int, list[str]]()
+        present: set[str] = set()
+        for index, news in change.instead.items():
+            fresh = [new for new in news if new not in present]
+            present.update(fresh)
+            local = names[index].evaluated_alias or names[index].evaluated_name
+            if not self._is_used(names[index], local, others, ignored):
+                removed.add(index)
+            if fresh:
+                added[index] = fresh
+        if len(removed) == len(names) and not added and not change.behind:
+            return []
+        rest = [new for new in change.behind if new not in present]
+        if rest:
+            added.setdefault(len(names) - 1, []).extend(rest)
+        spans = [change.unit.span(each) for each in names]
+        whole = change.unit.span(change.statement)
+        bracketed = change.statement.lpar is not None
         text = self.file.source.text
-        start = layout.line_start(text, span.start)
-        indent = text[start : span.start]
-        rest = re.match(r",[ \t]*(#[^\r\n]*)?(?=[\r\n])", text[span.end :])
-        if rest is not None and not indent.strip():
-            offset = span.end + rest.end()
-            return Edit(offset, offset, "".join(f"\n{indent}{name}," for name in names))
-        return Edit(span.end, span.end, "".join(f", {name}" for name in names))
+        return rewritten(Sequenced(text, spans, spans[0].start, whole.end - bracketed, bracketed), removed, added)
 
-    def _fresh_imports(self) -> Edit:
-        last = None
-        for statement in self.file.statements:
-            if statement.kind == "import":
-                last = statement
-            elif last is not None:
+    def _is_used(self, alias: cst.ImportAlias, local: str, others: Iterable[Edit], ignored: Iterable[Span]) -> bool:
+        """Whether a name is needed after the edits; in doubt (re-exports, annotations in strings) it is."""
+        if self.file.source.path.endswith("__init__.py") or alias.evaluated_alias == alias.evaluated_name:
+            return True
+        changed = [*ignored, *(edit.span for edit in others)]
+        if any(not any(span.overlaps(each) for each in changed) for span in self._uses(local)):
+            return True
+        return any(local in _WORD.findall(edit.content) for edit in others)
+
+    def _uses(self, name: str) -> Iterator[Span]:
+        source = self.file.source
+        starts = source.line_starts
+        lines = iter([source.text[a:b] for a, b in zip(starts, [*starts[1:], len(source.text)], strict=True)])
+        before = ""
+        try:
+            for token in tokenize.generate_tokens(lambda: next(lines, "")):
+                start = starts[token.start[0] - 1] + token.start[1]
+                end = starts[token.end[0] - 1] + token.end[1]
+                if (token.type == tokenize.NAME and token.string == name and before != ".") or _quotes(token, name):
+                    yield Span(start, end)
+                before = token.string
+        except (tokenize.TokenError, SyntaxError, IndexError):
+            yield Span(-1, 0)  # a place that no edit covers: the name counts as used
+
+    def _inserted(self, others: Iterable[Edit]) -> Edit:
+        """New import statements behind the last import above the first place that needs them."""
+        first = min((edit.start for edit in others), default=len(self.file.source.text))
+        block = "".join(f"{line}\n" for line in self._lines)
+        head = None
+        for number, statement in enumerate(self.file.statements):
+            if statement.end > first:
                 break
-        block = "".join(f"{statement}\n" for statement in self._added)
-        if last is not None:
-            return Edit(last.end, last.end, block)
-        first = self.file.statements[0]
-        docstring = self.file.source.text[first.start : first.end].lstrip().startswith(('"', "'", 'r"'))
-        offset = first.end if docstring else first.start
-        return Edit(offset, offset, f"\n{block}" if docstring else f"{block}\n")
+            if statement.kind == "import" or (number == 0 and self._is_docstring(number)):
+                head = number
+        if head is None:
+            start = self.file.statements[0].start
+            return Edit(start, start, f"{block}\n\n")
+        end = self.file.statements[head].end
+        if self.file.statements[head].kind != "import":
+            block = f"\n{block}"
+        if not self.file.source.text[:end].endswith(("\n", "\r")):
+            block = "\n" + block
+        return Edit(end, end, block)
+
+    def _is_docstring(self, number: int) -> bool:
+        statement = self.file.unit(number).body[0]
+        small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
+        return isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString | cst.ConcatenatedString)
 
 
-def _import_nodes(body: Sequence[Any]) -> Iterator[cst.Import | cst.ImportFrom]:
-    for statement in body:
-        for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
-            if isinstance(small, cst.Import | cst.ImportFrom):
-                yield small
+def _quotes(token: tokenize.TokenInfo, name: str) -> bool:
+    """Whether a string or comment may mean the name: `__all__`, annotations in quotes, type comments, old f-strings."""
+    if token.type == tokenize.COMMENT:
+        return token.string.startswith("# type:") and name in _WORD.findall(token.string)
+    if token.type != tokenize.STRING or name not in token.string:
+        return False
+    prefix, _, content = token.string.partition(token.string[-1])
+    content = content.strip("\"'")
+    formatted = "f" in prefix.lower()
+    return name in _WORD.findall(content) and (formatted or _EXPRESSION.fullmatch(content) is not None)
+
+
+def offers(module: str, name: str) -> bool:
+    """Whether `name` can be expected where `module` was good for a sibling: modules deep inside hold few names."""
+    if canonical(f"{module}.Name").removesuffix(".Name") == canonical(module):
+        return True
+    deep = module.removeprefix("torch.nn.modules")
+    return deep in ("", ".dropout" if "Dropout" in name else ".activation" if name == "SELU" else "")
+
+
+def _fresh_lines(symbol: str, keras: str) -> Iterator[tuple[str, str, str]]:
+    """Package, import statement and name by which a file without a fitting import can reach `symbol`, best first."""
+    yield "torch.nn.functional", "import torch.nn.functional as F", "F"
+    yield "torch.nn", "from torch import nn", "nn"
+    yield "torch", "import torch", "torch"
+    parts = symbol.split(".")
+    if parts[0] == "keras" and len(parts) > 2:
+        yield f"keras.{parts[1]}", f"from {keras} import {parts[1]}", parts[1]
+    if keras == "keras":
+        yield "keras", "import keras", "keras"
+    else:
+        yield "keras", f"from {keras.rpartition('.')[0]} import keras" if "." in keras else f"import {keras}", "keras"
+    yield "tensorflow", "import tensorflow as tf", "tf"
