@@ -142,6 +142,7 @@ class Model:
     unfinished: bool = False
     component: tuple[Model, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
+    _fed_by_input: set[int] = field(default_factory=set, repr=False)
 
     def of(self, kind: Kind, *functions: str) -> Iterator[Op]:
         """The ops of a kind (and, where given, of these functions) in order."""
@@ -205,17 +206,12 @@ class Model:
 
     def reads_input(self, op: Op) -> bool:
         """Whether data of the model's own inputs reaches `op` (a buffer or a table does not count)."""
-        seen: set[int] = set()
-        stack = [op]
-        while stack:
-            near = stack.pop()
-            if near.index in seen:
-                continue
-            seen.add(near.index)
-            if near.kind is Kind.INPUT and not near.args.get("unknown"):
-                return True
-            stack.extend(self.inputs(near))
-        return False
+        if not self._fed_by_input:
+            for each in self.ops:
+                is_input = each.kind is Kind.INPUT and not each.args.get("unknown")
+                if is_input or any(index in self._fed_by_input for index in each.inputs):
+                    self._fed_by_input.add(each.index)
+        return op.index in self._fed_by_input
 
     def behind_norm(self, op: Op) -> bool:
         """Whether on the way from `op` to its next activation a norm hides its initialisation."""

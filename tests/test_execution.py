@@ -15,6 +15,7 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "torch")
 torch = pytest.importorskip("torch")
 
+from fixture_files import ROOT, Fixture, fixtures  # noqa: E402
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
 from selulint.diagnostic import Severity  # noqa: E402
@@ -201,3 +202,40 @@ def test_a_safely_fixed_model_loads_its_old_weights(start: Start, tmp_path: Path
         new.set_weights(old.get_weights())
     else:
         new.load_state_dict(old.state_dict(), strict=True)
+
+
+def _builds(text: str, directory: Path) -> set[str]:
+    """Run a file and build what it defines without arguments; the names of what works, empty where it does not import."""
+    path = directory / "fixture.py"
+    path.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("fixture", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception:
+        return set()
+    working = {"import"}
+    for name, value in vars(module).items():
+        if callable(value) and getattr(value, "__module__", None) == "fixture":
+            try:
+                value()
+            except Exception:
+                continue
+            working.add(name)
+    return working
+
+
+CHANGED = [
+    (each, result) for each in fixtures() for result in map(each.result, (".fixed.py", ".unsafe.py")) if result.exists()
+]
+
+
+@pytest.mark.parametrize(("fixture", "result"), CHANGED, ids=[str(each.relative_to(ROOT)) for _, each in CHANGED])
+def test_what_could_be_built_can_be_built_after_the_fix(fixture: Fixture, result: Path, tmp_path: Path) -> None:
+    before = _builds(fixture.text, tmp_path)
+    assert before <= _builds(result.read_text(encoding="utf-8"), tmp_path)
+
+
+def test_most_fixtures_can_be_run(tmp_path: Path) -> None:
+    assert sum(bool(_builds(fixture.text, tmp_path)) for fixture, _ in CHANGED if fixture.framework == "torch") > 40

@@ -88,7 +88,7 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     for value in list(cls.cells.values()):
         if not isinstance(value, FunctionValue) or id(value.node) in root.used or value.name.startswith("__"):
             continue
-        if triage.is_candidate(Place(value.node, value.unit).text.encode()):
+        if value.name in vm.file.statements[value.unit.index].marked:
             run = _method_root(vm, build, value, entry is not None)
             yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
 
@@ -172,11 +172,12 @@ def _unfinished(vm: Machine, node: Any, name: str) -> Model:
 
 def _outermost(created: list[Layer | Instance]) -> list[Layer | Instance]:
     """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
-    created = [each for each in created if isinstance(each, Layer) or _is_model(each.cls)]
+    models = [each for each in created if isinstance(each, Layer) or _is_model(each.cls)]
     inner: set[int] = set()
-    for each in created:
-        inner.update(id(module) for _, module in list(modules.walk(each))[1:])
-    return [each for each in created if id(each) not in inner]
+    for each in models:
+        # Whatever holds modules is itself among the created ones, so that direct children are enough.
+        inner.update(id(module) for _, module in modules.named_children(each))
+    return [each for each in models if id(each) not in inner]
 
 
 def _is_model(cls: ClassValue) -> bool:

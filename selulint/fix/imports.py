@@ -6,12 +6,13 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import libcst as cst
 
 from selulint.diagnostic import Edit, Span
-from selulint.fix.scopes import Bound, Names, base_of
+from selulint.fix.scopes import Bound, base_of, names_of
 from selulint.fix.sequences import Sequenced, rewritten
 from selulint.syntax.lazy import File, Unit
 from selulint.syntax.names import canonical
@@ -40,7 +41,7 @@ class Imports:
 
     def __init__(self, file: File) -> None:
         self.file = file
-        self.names = Names(file)
+        self.names = names_of(file)
         self._changes: dict[int, _Change] = {}
         self._lines: dict[str, None] = {}
         self._new: dict[str, str] = {}
@@ -190,19 +191,12 @@ class Imports:
         return any(local in _WORD.findall(edit.content) for edit in others)
 
     def _uses(self, name: str) -> Iterator[Span]:
-        source = self.file.source
-        starts = source.line_starts
-        lines = iter([source.text[a:b] for a, b in zip(starts, [*starts[1:], len(source.text)], strict=True)])
-        before = ""
-        try:
-            for token in tokenize.generate_tokens(lambda: next(lines, "")):
-                start = starts[token.start[0] - 1] + token.start[1]
-                end = starts[token.end[0] - 1] + token.end[1]
-                if (token.type == tokenize.NAME and token.string == name and before != ".") or _quotes(token, name):
-                    yield Span(start, end)
-                before = token.string
-        except (tokenize.TokenError, SyntaxError, IndexError):
+        tokens = _tokens(self.file)
+        if tokens is None:
             yield Span(-1, 0)  # a place that no edit covers: the name counts as used
+        for span, token, before in tokens or ():
+            if (token.type == tokenize.NAME and token.string == name and before != ".") or _quotes(token, name):
+                yield span
 
     def _inserted(self, others: Iterable[Edit]) -> Edit:
         """New import statements behind the last import above the first place that needs them."""
@@ -228,6 +222,25 @@ class Imports:
         statement = self.file.unit(number).body[0]
         small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
         return isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString | cst.ConcatenatedString)
+
+
+@lru_cache(maxsize=2)
+def _tokens(file: File) -> list[tuple[Span, tokenize.TokenInfo, str]] | None:
+    """The tokens that can hold names, each with the text of the token before; None where `tokenize` gives up."""
+    source = file.source
+    starts = source.line_starts
+    lines = iter([source.text[a:b] for a, b in zip(starts, [*starts[1:], len(source.text)], strict=True)])
+    found = []
+    before = ""
+    try:
+        for token in tokenize.generate_tokens(lambda: next(lines, "")):
+            if token.type in (tokenize.NAME, tokenize.STRING, tokenize.COMMENT):
+                start, end = (starts[row - 1] + column for row, column in (token.start, token.end))
+                found.append((Span(start, end), token, before))
+            before = token.string
+    except (tokenize.TokenError, SyntaxError):
+        return None
+    return found
 
 
 def _quotes(token: tokenize.TokenInfo, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 _LITERAL = re.compile(r"""(?<!["'\w])[rRbBuUfF]{0,2}(["'])(?!\1)[^"'\\\n]*\1""")
 _FIRST_BLOCK = re.compile(
@@ -13,6 +14,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _COMMENT_LINE = re.compile(r"[ \t]*#[^\r\n]*")
 
 
+@lru_cache(maxsize=4)
 def quote(text: str) -> str:
     """The quote character of most of the short strings; the double one where they are even."""
     marks = [match[1] for match in _LITERAL.finditer(text)]
@@ -23,6 +25,7 @@ def with_newlines(content: str, newline: str) -> str:
     return content.replace("\r\n", "\n").replace("\n", newline)
 
 
+@lru_cache(maxsize=4)
 def indent_unit(text: str) -> str:
     """One level of indentation as the file has it; four spaces where it has none."""
     found = _FIRST_BLOCK.search(text)

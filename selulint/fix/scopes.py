@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import libcst as cst
@@ -154,6 +155,12 @@ class Names:
                 others.update(_targets(small))
             self._of_function[id(function)] = imports, frozenset(others - set(imports))
         return self._of_function[id(function)]
+
+
+@lru_cache(maxsize=4)
+def names_of(file: File) -> Names:
+    """The names of a file; a file has many fixes, and all of them ask for the same names."""
+    return Names(file)
 
 
 def base_of(statement: Any) -> str:

@@ -61,7 +61,8 @@ class Statement:
     """One top-level statement, or several that share a line; offsets count characters and cover whole lines.
 
     `kind` is "def", "class", "import" or "other"; `binds` the names it binds in the module, in order; `mentions` the names
-    it reads (for a def or class every word of its text); `relevant` whether models may be built in it or with it.
+    it reads (for a def or class every word of its text); `relevant` whether models may be built in it or with it;
+    `marked` names the methods of a class that hold a marker themselves.
     """
 
     start: int
@@ -70,6 +71,7 @@ class Statement:
     binds: tuple[str, ...]
     mentions: frozenset[str]
     relevant: bool
+    marked: frozenset[str] = frozenset()
 
 
 def is_candidate(data: bytes) -> bool:
@@ -103,7 +105,7 @@ def index(text: str) -> tuple[Statement, ...]:
     drafts = [_draft(text, starts, group) for group in _groups(text, starts, _parse(text).body)]
     relevant = _relevant(text, drafts)
     return tuple(
-        Statement(draft.start, draft.end, draft.kind, draft.binds, draft.mentions, number in relevant)
+        Statement(draft.start, draft.end, draft.kind, draft.binds, draft.mentions, number in relevant, draft.marked)
         for number, draft in enumerate(drafts)
     )
 
@@ -190,6 +192,7 @@ class _Draft(NamedTuple):
     binds: tuple[str, ...]
     mentions: frozenset[str]
     aliases: tuple[str, ...]
+    marked: frozenset[str] = frozenset()
 
 
 def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
@@ -197,12 +200,22 @@ def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
     node = group.nodes[0]
     if isinstance(node, _DEFINITIONS):
         kind = "class" if isinstance(node, ast.ClassDef) else "def"
-        return _Draft(start, end, kind, (node.name,), frozenset(_IDENTIFIER.findall(text, start, end)), ())
+        words = frozenset(_IDENTIFIER.findall(text, start, end))
+        return _Draft(start, end, kind, (node.name,), words, (), _marked_methods(text, starts, node))
     names = _Names()
     for each in group.nodes:
         names.scan(each)
     kind = "import" if all(isinstance(each, _IMPORTS) for each in group.nodes) else "other"
     return _Draft(start, end, kind, tuple(names.binds), frozenset(names.reads), tuple(names.aliases))
+
+
+def _marked_methods(text: str, starts: list[int], node: ast.stmt) -> frozenset[str]:
+    if not isinstance(node, ast.ClassDef):
+        return frozenset()
+    methods = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(
+        m.name for m in methods if _is_marked(text[starts[m.lineno - 1] : starts[m.end_lineno or 0]].lower())
+    )
 
 
 # Whose names a node binds: another scope's, a comprehension's (where only `:=` reaches the module), the module's.
