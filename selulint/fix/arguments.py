@@ -54,7 +54,7 @@ class Arguments:
         if self.added.pop(name, None) is not None:
             return True
         number = self._number(name, position)
-        if number is None:
+        if number is None or number in self.removed:
             return False
         if self.written[number].keyword is None and number not in self.named:
             later = [each for each in self._positional() if each > number]
@@ -125,5 +125,5 @@ def parameters(signature: str) -> tuple[str, ...]:
         part = ""
         if name.startswith("*"):
             break
-        names.append(name)
+        names += [name] if name else []
     return tuple(names)

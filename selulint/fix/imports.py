@@ -17,7 +17,7 @@ from selulint.fix.sequences import Sequenced, rewritten
 from selulint.syntax.lazy import File, Unit
 from selulint.syntax.names import canonical
 
-_EXPRESSION = re.compile(r"[\w.\[\], |]*")
+_EXPRESSION = re.compile(r"[\w.\[\]|]+(?:(?:, *| \| )[\w.\[\]|]+)*")
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 
@@ -59,6 +59,8 @@ class Imports:
 
     def _through(self, name: str, symbol: str) -> str | None:
         """`symbol` as an attribute of a name of the module."""
+        if name == "*":
+            return None
         meaning = self._new.get(name) or self.names.meaning(name)
         if meaning == symbol:
             return name
