@@ -10,7 +10,7 @@ import libcst as cst
 
 from selulint.evaluate import attributes, calls, sequences, tensors
 from selulint.evaluate.building import tensors_in
-from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
     BoundMethod,
     ClassValue,
@@ -36,12 +36,15 @@ MAX_ITERATIONS = 256
 UNKNOWN_ITERATIONS = 2
 # Reading a literal costs an `eval`; models repeat a few of them thousands of times.
 _LITERAL_VALUES: dict[tuple[type, str], Any] = {}
+_NAMED_CONSTANTS = {"None": None, "True": True, "False": False}
 _LITERALS = (cst.Integer, cst.Float, cst.SimpleString, cst.UnaryOperation)
 
 
 def evaluate(vm: Machine, node: cst.BaseExpression, scope: Scope) -> Value:
     """The abstract value of an expression; strange code gives Unknown, never an error."""
-    vm.step()
+    vm.budget -= 1
+    if vm.budget < 0:
+        raise BudgetExhausted
     handler = _HANDLERS.get(type(node))
     return handler(vm, node, scope) if handler else Unknown(f"{type(node).__name__} is not evaluated")
 
@@ -51,12 +54,10 @@ def place_of(node: cst.CSTNode, scope: Scope) -> Place:
 
 
 def _name(vm: Machine, node: Any, scope: Scope) -> Value:
-    match node.value:
-        case "None":
-            return Const(None, place_of(node, scope))
-        case "True" | "False":
-            return Const(node.value == "True", place_of(node, scope))
-    value = vm.lookup(scope, node.value)
+    name = node.value
+    if name in _NAMED_CONSTANTS:
+        return Const(_NAMED_CONSTANTS[name], Place(node, scope.unit))
+    value = vm.lookup(scope, name)
     if isinstance(value, Symbol):
         return Symbol(value.name, value.place or place_of(node, scope), value.chooser or vm.chooser)
     return value

@@ -66,7 +66,7 @@ class Machine:
         self.file = file
         self.module = Scope()
         self.builder = Builder()
-        self.budget = STEPS_PER_ROOT
+        self.budget = self._granted = STEPS_PER_ROOT
         self.spent = 0
         self.chooser: Place | None = None
         self.created: list[Layer | Instance] = []
@@ -79,9 +79,13 @@ class Machine:
     def step(self) -> None:
         """Spend one step; raises BudgetExhausted when none is left."""
         self.budget -= 1
-        self.spent += 1
-        if self.budget < 0 or self.spent > STEPS_PER_FILE:
+        if self.budget < 0:
             raise BudgetExhausted
+
+    def refill(self) -> None:
+        """Give the next root its steps, as far as the file has any left."""
+        self.spent += self._granted - max(self.budget, 0)
+        self.budget = self._granted = max(0, min(STEPS_PER_ROOT, STEPS_PER_FILE - self.spent))
 
     def write(self, target: Mutable, key: Any, value: Any) -> None:
         """Set a cell of a mutable value, remembering the old content for every branch that is being evaluated."""
@@ -135,8 +139,8 @@ class Machine:
         """The value of a name, along the scopes, then the module (loaded on demand), then the builtins."""
         where: Scope | None = scope
         while where is not None:
-            if name in where.cells and not (name in where.globals and where is not self.module):
-                found: Value = where.cells[name]
+            found: Value | None = where.cells.get(name)
+            if found is not None and (name not in where.globals or where is self.module):
                 return found
             where = where.parent
         loaded = self._load(name)

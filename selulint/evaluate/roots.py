@@ -11,7 +11,7 @@ import libcst as cst
 from selulint.evaluate import modules
 from selulint.evaluate.building import Builder, sources, tensors_in
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
-from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
+from selulint.evaluate.machine import BudgetExhausted, Machine
 from selulint.evaluate.values import (
     ClassValue,
     FunctionValue,
@@ -69,7 +69,7 @@ def _script(vm: Machine) -> _Root:
     def run() -> Value:
         for index, statement in enumerate(vm.file.statements):
             if statement.relevant:
-                vm.budget = STEPS_PER_ROOT
+                vm.refill()
                 vm.run_statement(index)
         return Unknown("a script")
 
@@ -143,7 +143,8 @@ def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
 
 def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value], owner: ClassValue | None = None) -> _Root:
     """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
-    vm.builder, vm.created, vm.used, vm.calls, vm.budget = Builder(), [], set(), [], STEPS_PER_ROOT
+    vm.builder, vm.created, vm.used, vm.calls = Builder(), [], set(), []
+    vm.refill()
     found: list[Model] = []
     try:
         result = run()

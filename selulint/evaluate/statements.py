@@ -36,10 +36,12 @@ def run_block(vm: Machine, body: Sequence[Any], scope: Scope) -> Flow:
 
 def run(vm: Machine, statement: Any, scope: Scope) -> Flow:
     vm.step()
-    if isinstance(statement, cst.SimpleStatementLine | cst.SimpleStatementSuite):
-        return run_block(vm, statement.body, scope)
     handler = _HANDLERS.get(type(statement))
     return handler(vm, statement, scope) if handler else Flow.NORMAL
+
+
+def _line(vm: Machine, statement: Any, scope: Scope) -> Flow:
+    return run_block(vm, statement.body, scope)
 
 
 def suite(vm: Machine, block: Any, scope: Scope) -> Flow:
@@ -48,19 +50,20 @@ def suite(vm: Machine, block: Any, scope: Scope) -> Flow:
 
 def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
     """Bind an assignment target: a name, an attribute, an item, or a pattern of these."""
-    match target:
-        case cst.Name():
-            if isinstance(value, Layer) and value.is_container and not value.label:
-                value.label = target.value
-            vm.write(vm.module if target.value in scope.globals else scope, target.value, value)
-        case cst.Attribute():
-            owner = evaluate(vm, target.value, scope)
-            attributes.put(vm, owner, target.attr.value, value, place_of(target, scope))
-        case cst.Subscript() if len(target.slice) == 1 and isinstance(target.slice[0].slice, cst.Index):
-            owner = evaluate(vm, target.value, scope)
-            sequences.set_item(vm, owner, evaluate(vm, target.slice[0].slice.value, scope), value)
-        case cst.Tuple() | cst.List():
-            _unpack(vm, target.elements, value, scope)
+    # LibCST's nodes are abstract base classes, whose isinstance is dear: the exact type decides.
+    kind = type(target)
+    if kind is cst.Name:
+        if isinstance(value, Layer) and value.is_container and not value.label:
+            value.label = target.value
+        vm.write(vm.module if target.value in scope.globals else scope, target.value, value)
+    elif kind is cst.Attribute:
+        owner = evaluate(vm, target.value, scope)
+        attributes.put(vm, owner, target.attr.value, value, place_of(target, scope))
+    elif kind is cst.Subscript and len(target.slice) == 1 and isinstance(target.slice[0].slice, cst.Index):
+        owner = evaluate(vm, target.value, scope)
+        sequences.set_item(vm, owner, evaluate(vm, target.slice[0].slice.value, scope), value)
+    elif kind in (cst.Tuple, cst.List):
+        _unpack(vm, target.elements, value, scope)
 
 
 def _unpack(vm: Machine, elements: Sequence[Any], value: Value, scope: Scope) -> None:
@@ -232,6 +235,8 @@ def _delete(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 
 _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Flow]] = {
+    cst.SimpleStatementLine: _line,
+    cst.SimpleStatementSuite: _line,
     cst.Assign: _assign,
     cst.AnnAssign: _annotated,
     cst.AugAssign: _augmented,
