@@ -42,7 +42,8 @@ MAX_RECURSION = 3
 _MISSING: Any = object()
 _BUILTINS = frozenset(
     "range len list tuple dict set frozenset zip enumerate reversed sorted isinstance issubclass getattr setattr hasattr "
-    "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id repr".split()
+    "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
+    "repr".split()
 )
 
 

@@ -17,13 +17,12 @@ from selulint.evaluate.values import (
     FunctionValue,
     Instance,
     Layer,
-    ListValue,
     Unknown,
     Value,
 )
 from selulint.graph import Kind, Model, Place
-from selulint.syntax.lazy import File
 from selulint.syntax import triage
+from selulint.syntax.lazy import File
 
 _ENTRIES = ("forward", "call", "__call__")
 

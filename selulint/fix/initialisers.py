@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
+from selulint.fix.plan import Plan, Refused, is_string, like, plan
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.maps import SANE_WINDOW
 
 if TYPE_CHECKING:
     from selulint.fix.edits import Draft
-    from selulint.fix.migration import Plan
 
 _LAYERS = {"linear": "Linear", "conv1d": "Conv1d", "conv2d": "Conv2d", "conv3d": "Conv3d"}
 _UNIFORM = frozenset({"kaiming_uniform_", "xavier_uniform_", "uniform_"})
@@ -21,8 +21,6 @@ _CONTENT = frozenset({"selu", "relu", "tanh", "sigmoid", "softmax", "log_softmax
 
 def lecun_init(model: Model, layers: Sequence[Op]) -> Fix | None:
     """LeCun initialisation for these layers, and for the others of the model that share their initialiser."""
-    from selulint.fix.migration import Refused, plan
-
     made = plan(model)
     try:
         make_lecun(made, model, layers)
@@ -33,8 +31,6 @@ def lecun_init(model: Model, layers: Sequence[Op]) -> Fix | None:
 
 def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     """Add to a plan what gives every layer of `layers` gain 1; refuses where that cannot be told."""
-    from selulint.fix.migration import Refused
-
     defaults: list[Op] = []
     for op in layers:
         init = op.weight
@@ -62,8 +58,6 @@ def _is_lecun(init: Init) -> bool:
 
 def _edit(made: Plan, model: Model, op: Op, init: Init) -> None:
     """Rewrite an explicit initialiser where it is spelled."""
-    from selulint.fix.migration import Refused
-
     if not made.first("initialiser", init.place):
         return
     assert init.place is not None
@@ -134,21 +128,15 @@ def _target(node: Any, place: Place) -> str | None:
 
 
 def _edit_keras(draft: Draft, init: Init) -> bool:
-    from selulint.fix.migration import _is_string, _like
-
     place = init.place
     assert place is not None
-    if init.name.lower().endswith("uniform") and init.name.lower() != "randomuniform":
-        law = "lecun_uniform"
-    else:
-        law = "lecun_normal"
-    draft.replace(place, _like(place, law) if _is_string(place) else f"{draft.quote}{law}{draft.quote}")
+    keeps_family = init.name.lower().endswith("uniform") and init.name.lower() != "randomuniform"
+    law = "lecun_uniform" if keeps_family else "lecun_normal"
+    draft.replace(place, like(place, law) if is_string(place) else f"{draft.quote}{law}{draft.quote}")
     return True
 
 
 def _set_keras(made: Plan, op: Op) -> None:
-    from selulint.fix.migration import Refused
-
     assert op.place is not None
     quote = made.draft.quote
     if not made.draft.set_argument(op.place, "kernel_initializer", f"{quote}lecun_normal{quote}"):
@@ -157,8 +145,6 @@ def _set_keras(made: Plan, op: Op) -> None:
 
 def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     """An `_init_weights` for the types of these layers, applied by the model that builds them."""
-    from selulint.fix.migration import Refused
-
     if not any(op.layer for op in layers) or model.owner is None:
         raise Refused("the layers are not built by a model of this file")
     explicit = [

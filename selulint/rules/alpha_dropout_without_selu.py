@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
-from selulint.fix.migration import plain_dropout, selu_chain
+from selulint.fix.dropouts import plain_dropout
+from selulint.fix.migration import selu_chain
 from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
 

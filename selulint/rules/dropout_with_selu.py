@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
-from selulint.fix.migration import PLAIN_DROPOUTS, alpha_dropout, selu_beside
+from selulint.fix.dropouts import PLAIN_DROPOUTS, alpha_dropout, selu_beside
 from selulint.graph import Kind, Model
 from selulint.rules import rule
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from selulint.diagnostic import Finding, Severity
-from selulint.fix.migration import exact_constants
+from selulint.fix.activations import exact_constants
 from selulint.graph import Kind, Model, Op
 from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
 from selulint.moments.propagate import fixed_variance

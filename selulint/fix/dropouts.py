@@ -1,0 +1,116 @@
+"""Dropout to AlphaDropout and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from selulint.diagnostic import Fix
+from selulint.fix.plan import Plan, Refused, passes, plan
+from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op
+
+PLAIN_DROPOUTS = (
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "spatial_dropout1d",
+    "spatial_dropout2d",
+    "spatial_dropout3d",
+)
+_FEATURE_DROPOUT = {"dropout1d": "conv1d", "dropout2d": "conv2d", "dropout3d": "conv3d"}
+_BETWEEN = TRANSPARENT | {Kind.ACTIVATION}
+
+
+def before_pool(model: Model, op: Op) -> list[Op]:
+    """The nearest ops before `op`, unless a global pool stands in between: that ends a chain."""
+    found: list[Op] = []
+    stack, seen = model.inputs(op), set[int]()
+    while stack:
+        near = stack.pop()
+        if near.index in seen:
+            continue
+        seen.add(near.index)
+        if near.kind is Kind.POOL and near.function in GLOBAL_POOLS:
+            continue
+        if near.kind in TRANSPARENT:
+            stack.extend(model.inputs(near))
+        else:
+            found.append(near)
+    return found
+
+
+def selu_beside(model: Model, op: Op) -> Op | None:
+    """The SELU in whose chain a dropout stands: before it, or right behind it with a layer before."""
+    for near in before_pool(model, op):
+        if near.kind is Kind.ACTIVATION and near.function == "selu" and not near.rivals:
+            return near
+    if any(near.kind is Kind.PARAMETRIC for near in model.upstream(op)):
+        for near in model.downstream(op):
+            if near.kind is Kind.ACTIVATION and near.function == "selu" and not near.rivals:
+                return near
+    return None
+
+
+def alpha_dropout(model: Model, op: Op) -> Fix | None:
+    """Dropout to AlphaDropout at one place."""
+    made = plan(model)
+    try:
+        to_alpha(made, model, op)
+    except Refused:
+        return None
+    return made.build("use AlphaDropout")
+
+
+def to_alpha(made: Plan, model: Model, op: Op) -> None:
+    place, symbol = op.place, op.symbol
+    for other in _others_at(model, op):
+        if selu_beside(other[0], other[1]) is None and not _beside_relu(other[0], other[1]):
+            raise Refused("the same Dropout is also used outside a SELU chain")
+    if not made.first("dropout", place):
+        return
+    name = _alpha_name(model, op)
+    assert place is not None
+    if name is None or symbol is None or not made.draft.respell(symbol, name):
+        raise Refused("this dropout has no self-normalizing twin")
+    # The functional forms have opposite defaults: F.dropout always drops, F.alpha_dropout never does, unless told.
+    silent = op.name.startswith("torch.nn.functional.") and not passes(op, "training", 2)
+    if silent and not made.draft.set_argument(place, "training", "True", position=2):
+        raise Refused("the arguments of this dropout are not known")
+
+
+def _others_at(model: Model, op: Op) -> Iterable[tuple[Model, Op]]:
+    return [(m, o) for m in model.component for o in m.of(Kind.DROPOUT) if o.place == op.place]
+
+
+def _beside_relu(model: Model, op: Op) -> bool:
+    near = [*before_pool(model, op), *model.downstream(op)]
+    return any(each.kind is Kind.ACTIVATION and each.function == "relu" and model.is_hidden(each) for each in near)
+
+
+def _alpha_name(model: Model, op: Op) -> str | None:
+    base, _, last = op.name.rpartition(".")
+    if op.function == "dropout":
+        return {"Dropout": f"{base}.AlphaDropout", "dropout": f"{base}.alpha_dropout"}.get(last)
+    layer = _FEATURE_DROPOUT.get(op.function)
+    before = _layers_before(model, op)
+    if layer is None or not before or any(near.function != layer for near in before):
+        return None
+    return f"{base}.FeatureAlphaDropout" if last[0].isupper() else f"{base}.feature_alpha_dropout"
+
+
+def _layers_before(model: Model, op: Op) -> list[Op]:
+    return model.upstream(op, _BETWEEN)
+
+
+def plain_dropout(model: Model, op: Op) -> Fix | None:
+    """AlphaDropout to Dropout at one place."""
+    made = plan(model)
+    base, _, last = op.name.rpartition(".")
+    name = {"AlphaDropout": "Dropout", "alpha_dropout": "dropout"}.get(last)
+    if name is None or op.symbol is None or not made.draft.respell(op.symbol, f"{base}.{name}"):
+        return None
+    if last == "alpha_dropout" and not passes(op, "training", 2):
+        assert op.place is not None
+        if not made.draft.set_argument(op.place, "training", "False", position=2):
+            return None
+    return made.build("use Dropout")
