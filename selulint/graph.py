@@ -35,9 +35,12 @@ class Unit(Protocol):
     def ancestors(self, node: object) -> tuple[Any, ...]: ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Place:
-    """Where something is spelled: a syntax node and the statement that holds it. The span is computed when asked for."""
+    """Where something is spelled: a syntax node and the statement that holds it. The span is computed when asked for.
+
+    Not frozen, because evaluation makes one for every expression and most are never looked at.
+    """
 
     node: Any
     unit: Unit

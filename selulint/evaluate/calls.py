@@ -116,31 +116,21 @@ def scope_instance(scope: Scope) -> Value:
 def call(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
     """The value of calling `function`; what nobody understands is an opaque op on the tensors that go in."""
     vm.step()
-    match function:
-        case FunctionValue():
-            return invoke(vm, function, args, place)
-        case BoundMethod(method=FunctionValue() as method):
-            return invoke(vm, method, args.prepend(function.receiver), place)
-        case BoundMethod(method=str() as name):
-            return call_method(vm, function.receiver, name, args, place)
-        case ClassValue():
-            return instantiate(vm, function, args, place)
-        case Instance():
-            return call_instance(vm, function, args, place)
-        case Layer():
-            return layers.apply(vm, function, args, place)
-        case Symbol():
-            return call_symbol(vm, function, args, place)
-        case Partial():
-            merged = Arguments((*function.args, *args.positional), {**function.keywords, **args.keywords}, args.open)
-            return call(vm, function.function, merged, place)
-        case Builtin():
-            return builtins.call(vm, function.name, args, place)
-        case HostFunction():
-            result: Value = function.call(*args.positional)
-            return result
-        case Either():
-            return call_alternatives(vm, function, args, place)
+    return _CALLS.get(type(function), _call_unknown)(vm, function, args, place)
+
+
+def _call_bound(vm: Machine, bound: Any, args: Arguments, place: Place) -> Value:
+    if isinstance(bound.method, FunctionValue):
+        return invoke(vm, bound.method, args.prepend(bound.receiver), place)
+    return call_method(vm, bound.receiver, bound.method, args, place)
+
+
+def _call_partial(vm: Machine, partial: Any, args: Arguments, place: Place) -> Value:
+    merged = Arguments((*partial.args, *args.positional), {**partial.keywords, **args.keywords}, args.open)
+    return call(vm, partial.function, merged, place)
+
+
+def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
     initialise.escape(vm, "", args.all)
     reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
     result = tensors.opaque(vm, reason, args.all, place)
@@ -298,3 +288,17 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
     if spec.functional:
         return layers.apply_function(vm, symbol.name, spec, args, place, symbol.place, symbol.chooser)
     return layers.construct(vm, symbol, spec, args, place)
+
+
+_CALLS: dict[type, Callable[[Machine, Any, Arguments, Place], Value]] = {
+    FunctionValue: invoke,
+    BoundMethod: _call_bound,
+    ClassValue: instantiate,
+    Instance: call_instance,
+    Layer: layers.apply,
+    Symbol: call_symbol,
+    Partial: _call_partial,
+    Builtin: lambda vm, function, args, place: builtins.call(vm, function.name, args, place),
+    HostFunction: lambda vm, function, args, place: function.call(*args.positional),
+    Either: call_alternatives,
+}

@@ -19,12 +19,16 @@ def _serial() -> int:
 
 
 class Value:
-    """Base of all abstract values."""
+    """Base of all abstract values.
+
+    They are not frozen, though only `Mutable` ones are ever written: creating a frozen one takes twice the time, and a
+    large file creates a million.
+    """
 
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Unknown(Value):
     """What the evaluator cannot tell, and why. `parameter` marks an argument of the code being looked at itself."""
 
@@ -32,7 +36,7 @@ class Unknown(Value):
     parameter: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Const(Value):
     """A Python constant and where it is spelled.
 
@@ -47,7 +51,7 @@ class Const(Value):
     origin: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Symbol(Value):
     """A name of a framework or another package by its canonical dotted name."""
 
@@ -56,40 +60,40 @@ class Symbol(Value):
     chooser: Place | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Tensor(Value):
     """An abstract tensor: the ops that may have produced it (several where branches joined)."""
 
     sources: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class TupleValue(Value):
     items: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Splice(Value):
     """Inside a sequence: one of several runs of items, depending on a condition nobody knows."""
 
     options: tuple[tuple[Value, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Either(Value):
     """One of several values, depending on a condition nobody knows."""
 
     options: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Partial(Value):
     function: Value
     args: tuple[Value, ...]
     keywords: dict[str, Value]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class BoundMethod(Value):
     """A method of a value: a user function, or the name of a method that the evaluator implements."""
 
@@ -98,18 +102,18 @@ class BoundMethod(Value):
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Builtin(Value):
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Super(Value):
     instance: Value
     after: ClassValue
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ModuleAttribute(Value):
     """`layer.weight` as a handle: what initialisers write to."""
 
@@ -250,7 +254,7 @@ class Layer(Mutable):
         return self.cells.get(name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class HostFunction(Value):
     """A function that the evaluator itself provides (a method of a container, say)."""
 
