@@ -23,6 +23,7 @@ _BYTE_MARKERS, _BYTE_CONSTANTS, _BYTE_EXPONENTIALS = (
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
 
 # Substrings without which none of the cues below can match; they make the common "no" cheap.
 _TRAINED_HINTS = (
@@ -330,33 +331,36 @@ def _is_marked(low: str) -> bool:
 def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
     """Numbers of the statements that hold a marker, and of those that are tied to them by names.
 
-    A definition is tied to the definitions, and to the marked assignments and imports, that it mentions. Other statements
-    are tied to every relevant definition they mention, and to each other by any variable of the module that they share:
+    A class is tied to the definitions, and to the marked assignments and imports, that it mentions, a function to those
+    that it calls: one that only passes a model class on builds no model. Other statements are tied to every relevant definition they mention, and to each other by any variable of the module that they share:
     a model that is built up by `model.add(...)` or `x = layer(x)` is one thing.
     """
     exponential = any(word in text.lower() for word in _EXPONENTIALS)
-    definitions: dict[str, list[int]] = {}
+    mentioning: dict[str, list[int]] = {}
+    building: dict[str, list[int]] = {}
     others: dict[str, list[int]] = {}
     variables: set[str] = set()
     for number, draft in enumerate(drafts):
+        if draft.kind == "import":
+            continue
         if draft.kind == "other":
             variables.update(draft.binds)
-            users = others
-        else:
-            users = definitions
-        if draft.kind != "import":
-            for name in draft.mentions.union(draft.binds):
-                users.setdefault(name, []).append(number)
+        for name in draft.mentions.union(draft.binds):
+            (others if draft.kind == "other" else mentioning).setdefault(name, []).append(number)
+        if draft.kind != "other":
+            called = _CALLED.findall(text, draft.start, draft.end) if draft.kind == "def" else draft.mentions
+            for name in {*called, *draft.binds}:
+                building.setdefault(name, []).append(number)
 
     found: set[int] = set()
     work: list[int] = []
-    spent: set[tuple[str, bool]] = set()
+    spent: set[tuple[str, int]] = set()
 
-    def reach(name: str, into_definitions: bool) -> None:
-        if (name, into_definitions) in spent:
+    def reach(name: str, users: dict[str, list[int]]) -> None:
+        if (name, id(users)) in spent:
             return
-        spent.add((name, into_definitions))
-        tied = definitions.get(name, ()) if into_definitions else others.get(name, ())
+        spent.add((name, id(users)))
+        tied = users.get(name, ())
         work.extend(number for number in tied if number not in found)
         found.update(tied)
 
@@ -369,14 +373,14 @@ def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
             found.add(number)
             work.append(number)
         for name in draft.aliases if draft.kind == "import" else draft.binds:
-            reach(name, True)
-            reach(name, False)
+            reach(name, building if draft.kind in ("def", "class") else mentioning)
+            reach(name, others)
     while work:
         draft = drafts[work.pop()]
         if draft.kind == "other":
             for name in draft.mentions.union(draft.binds) & variables:
-                reach(name, False)
+                reach(name, others)
         else:
-            reach(draft.binds[0], True)
-            reach(draft.binds[0], False)
+            reach(draft.binds[0], building)
+            reach(draft.binds[0], others)
     return found
