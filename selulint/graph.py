@@ -87,7 +87,7 @@ class Op:
     spells the framework's name; `call` where it is applied; `layer` the identity of the layer object (shared instances
     have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
     selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
-    `spelled` tells where constant arguments are written.
+    `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
     """
 
     index: int
@@ -108,6 +108,7 @@ class Op:
     chooser: Place | None = None
     rivals: frozenset[str] = frozenset()
     spelled: Mapping[str, Place] = field(default_factory=dict)
+    addressed: bool = False
 
     @property
     def title(self) -> str:

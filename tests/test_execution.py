@@ -229,17 +229,9 @@ def _builds(text: str, directory: Path) -> set[str]:
 CHANGED = [
     (each, result) for each in fixtures() for result in map(each.result, (".fixed.py", ".unsafe.py")) if result.exists()
 ]
-# Fixes that are known to be wrong still; each test fails as soon as its fix is right.
-WRONG = {"torch_norm_used_elsewhere.unsafe.py": "`nn.Identity()` has no weight that could be set"}
 
 
-def _case(fixture: Fixture, result: Path) -> Any:
-    reason = WRONG.get(result.name)
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-    return pytest.param(fixture, result, id=str(result.relative_to(ROOT)), marks=marks)
-
-
-@pytest.mark.parametrize(("fixture", "result"), [_case(*each) for each in CHANGED])
+@pytest.mark.parametrize(("fixture", "result"), CHANGED, ids=[str(result.relative_to(ROOT)) for _, result in CHANGED])
 def test_what_could_be_built_can_be_built_after_the_fix(fixture: Fixture, result: Path, tmp_path: Path) -> None:
     before = _builds(fixture.text, tmp_path)
     assert before <= _builds(result.read_text(encoding="utf-8"), tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from selulint.evaluate import initialise
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
@@ -104,6 +106,9 @@ def _of_layer(layer: Layer, name: str, place: Place) -> Value:
     if name in ("bias", "bias_hh", "bias_ih") and layer.constant("bias") is False:
         return Const(None)
     if name in ("weight", "bias") and layer.spec.kind in ("parametric", "norm"):
+        # `m.weight` of a loop fits whatever `m` is; `self.bn.weight` needs that very layer.
+        if isinstance(getattr(place.node, "value", None), cst.Attribute):
+            layer.cells["addressed"] = True
         return ModuleAttribute(layer, name)
     if name in layer.args:
         return layer.args[name]

@@ -102,6 +102,7 @@ def _finish(index: int, draft: Draft) -> Op:
         draft.chooser,
         draft.rivals,
         draft.spelled or (places(layer.args) if layer else {}),
+        bool(layer and layer.cells.get("addressed")),
     )
 
 

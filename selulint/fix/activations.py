@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
 from selulint.fix.plan import Plan, Refused, is_string, like, plan
+from selulint.frameworks import SPECS
 from selulint.graph import Kind, Model, Op, Place
 from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
 
@@ -71,51 +72,77 @@ def _relu_layer_to_activation(draft: Draft, op: Op) -> bool:
 
 
 def exact_constants(model: Model, op: Op) -> Fix | None:
-    """SELU's exact constants in place of the rough ones near them, where a hand-written SELU spells both."""
+    """A hand-written SELU to the framework's own, where it is one expression of one variable, else to exact constants."""
     made = plan(model)
+    tree = _tree(model, op)
+    if _call_framework_selu(made.draft, op, tree):
+        return made.build("use the framework's SELU")
     found: dict[str, Place] = {}
-    stack, seen = [op], set[int]()
-    while stack and len(seen) < 24:
-        near = stack.pop()
-        if near.index in seen:
-            continue
-        seen.add(near.index)
-        for name in ("factor", "alpha"):
-            place = near.spelled.get("constant" if name == "factor" else name)
-            value = near.args.get(name)
-            target = _exact(value)
+    for near in tree:
+        for name, argument in (("constant", "factor"), ("alpha", "alpha")):
+            place, target = near.spelled.get(name), _exact(near.args.get(argument))
             if place is not None and target is not None and _is_number(place):
                 found[target] = place
-        if near is op or near.kind in (Kind.SCALE, Kind.MERGE, Kind.OPAQUE, Kind.ACTIVATION):
-            stack.extend(model.inputs(near))
-    if set(found) == {repr(SELU_ALPHA), repr(SELU_SCALE)}:
-        for text, place in found.items():
-            if float(place.text) != float(text):
-                made.draft.replace(place, text)
-        return made.build("use SELU's exact constants")
-    return made.build("use the framework's SELU") if _call_framework_selu(made.draft, model, op) else None
+    if set(found) != {repr(SELU_ALPHA), repr(SELU_SCALE)}:
+        return None
+    for text, place in found.items():
+        if float(place.text) != float(text):
+            made.draft.replace(place, text)
+    return made.build("use SELU's exact constants")
 
 
-def _call_framework_selu(draft: Draft, model: Model, op: Op) -> bool:
-    """`scale * F.elu(x, alpha)` becomes `F.selu(x)`, where the whole is one expression."""
-    inner = model.inputs(op)
-    if op.kind is not Kind.SCALE or len(inner) != 1 or inner[0].function != "elu" or op.place is None:
+def _tree(model: Model, op: Op) -> list[Op]:
+    """The operations that compute `op` from the tensor it is a function of, itself included."""
+    tree: dict[int, Op] = {op.index: op}
+    stack = [op]
+    while stack and len(tree) < 24:
+        for near in model.inputs(stack.pop()):
+            is_step = near.kind in (Kind.SCALE, Kind.MERGE, Kind.OPAQUE, Kind.ACTIVATION)
+            if is_step and near.index not in tree:
+                tree[near.index] = near
+                stack.append(near)
+    return list(tree.values())
+
+
+def _call_framework_selu(draft: Draft, op: Op, tree: list[Op]) -> bool:
+    """`scale * F.elu(x, alpha)` and the like become `F.selu(x)`, where all of it is spelled in one expression."""
+    whole = op.place
+    if whole is None or any(near.layer or near.place is None or not _is_inside(near.place, whole) for near in tree):
         return False
-    call, symbol = inner[0].place, inner[0].symbol
-    node: Any = call.node if call is not None else None
-    is_inside = call is not None and any(each is op.place.node for each in call.unit.ancestors(node))
-    if call is None or symbol is None or not is_inside or inner[0].layer or not getattr(node, "args", ()):
+    operands = _leaf_operands(tree)
+    if len(operands) != 1:
         return False
-    first = node.args[0]
-    name = draft.refer_like(symbol, f"{inner[0].name.rpartition('.')[0]}.selu")
-    if (
-        name is None
-        or first.star
-        or (first.keyword is not None and first.keyword.value not in ("input", "x", "features"))
-    ):
+    packages = [near.name.rpartition(".")[0] for near in tree if near.symbol is not None]
+    canonical = next((f"{each}.selu" for each in packages if f"{each}.selu" in SPECS), "torch.nn.functional.selu")
+    name = draft.refer(canonical)
+    if name is None:
         return False
-    draft.replace(op.place, f"{name}({Place(first.value, call.unit).text})")
+    draft.replace(whole, f"{name}({operands.pop()})")
     return True
+
+
+def _is_inside(place: Place, whole: Place) -> bool:
+    if place.unit is not whole.unit:
+        return False
+    return place == whole or any(node is whole.node for node in place.unit.ancestors(place.node))
+
+
+def _leaf_operands(tree: list[Op]) -> set[str]:
+    """The texts of the operands that bring in the tensor which the tree is a function of."""
+    inside = {near.index for near in tree}
+    texts: set[str] = set()
+    for near in tree:
+        constants = {id(place.node) for place in near.spelled.values()}
+        steps = {id(each.place.node) for each in tree if each.place is not None}
+        if inside.issuperset(near.inputs) or near.place is None:
+            continue
+        node: Any = near.place.node
+        operands = [arg.value for arg in getattr(node, "args", ())][: len(near.inputs)]
+        operands += [getattr(node, side) for side in ("left", "right", "expression") if hasattr(node, side)]
+        for operand in operands:
+            if id(operand) not in constants | steps and type(operand).__name__ not in ("Float", "Integer"):
+                texts.add(Place(operand, near.place.unit).text)
+    return texts
 
 
 def _is_number(place: Place) -> bool:

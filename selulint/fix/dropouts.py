@@ -18,6 +18,12 @@ PLAIN_DROPOUTS = (
     "spatial_dropout3d",
 )
 _FEATURE_DROPOUT = {"dropout1d": "conv1d", "dropout2d": "conv2d", "dropout3d": "conv3d"}
+# AlphaDropout decides once a feature map, as SpatialDropout does, where the noise is shared over the spatial axes.
+_NOISE_SHAPES = {
+    "spatial_dropout1d": "(None, 1, None)",
+    "spatial_dropout2d": "(None, 1, 1, None)",
+    "spatial_dropout3d": "(None, 1, 1, 1, None)",
+}
 _BETWEEN = TRANSPARENT | {Kind.ACTIVATION}
 
 
@@ -70,11 +76,21 @@ def to_alpha(made: Plan, model: Model, op: Op) -> None:
         return
     name = _alpha_name(model, op)
     assert place is not None
+    if op.function in _NOISE_SHAPES and op.name.startswith("keras."):
+        _share_over_space(made, op)
     if name is None or symbol is None or not made.draft.respell(symbol, name):
         raise Refused("this dropout has no self-normalizing twin")
     # The functional forms have opposite defaults: F.dropout always drops, F.alpha_dropout never does, unless told.
     silent = op.name.startswith("torch.nn.functional.") and not passes(op, "training", 2)
     if silent and not made.draft.set_argument(place, "training", "True", position=2):
+        raise Refused("the arguments of this dropout are not known")
+
+
+def _share_over_space(made: Plan, op: Op) -> None:
+    assert op.place is not None
+    if op.args.get("data_format") is not None:
+        raise Refused("the data format decides which axes the noise is shared over")
+    if not made.draft.set_argument(op.place, "noise_shape", _NOISE_SHAPES[op.function]):
         raise Refused("the arguments of this dropout are not known")
 
 
@@ -91,6 +107,8 @@ def _alpha_name(model: Model, op: Op) -> str | None:
     base, _, last = op.name.rpartition(".")
     if op.function == "dropout":
         return {"Dropout": f"{base}.AlphaDropout", "dropout": f"{base}.alpha_dropout"}.get(last)
+    if op.function in _NOISE_SHAPES:
+        return f"{base}.AlphaDropout"
     layer = _FEATURE_DROPOUT.get(op.function)
     before = _layers_before(model, op)
     if layer is None or not before or any(near.function != layer for near in before):

@@ -65,9 +65,19 @@ def _edit(made: Plan, model: Model, op: Op, init: Init) -> None:
         for other in each.of(Kind.PARAMETRIC):
             if other.weight is not None and other.weight.place == init.place and not _is_served(each, other):
                 made.doubt("the initialiser also serves layers in front of another activation")
+    if _takes_a_parameter(init.place):
+        made.doubt("callers choose an argument of the initialiser")
     done = _edit_keras(made.draft, init) if model.framework == "keras" else _edit_torch(made.draft, init)
     if not done:
         raise Refused(f"`{init.name}` cannot be rewritten here")
+
+
+def _takes_a_parameter(place: Place) -> bool:
+    """Whether an initialiser's call hands on a parameter of the function around it, beside the tensor."""
+    around = [each for each in place.unit.ancestors(place.node) if type(each).__name__ == "FunctionDef"]
+    parameters = {each.name.value for each in around[-1].params.params} if around else set()
+    arguments = [arg.value for arg in getattr(place.node, "args", ())][1:]
+    return any(type(each).__name__ == "Name" and each.value in parameters for each in arguments)
 
 
 def _is_served(model: Model, op: Op) -> bool:
@@ -147,17 +157,17 @@ def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     """An `_init_weights` for the types of these layers, applied by the model that builds them."""
     if not any(op.layer for op in layers) or model.owner is None:
         raise Refused("the layers are not built by a model of this file")
-    explicit = [
-        op for op in model.of(Kind.PARAMETRIC) if op.weight and not op.weight.default and op.function in _LAYERS
-    ]
-    if any(op.weight is not None and op.weight.name != "unknown" and not _is_served(model, op) for op in explicit):
-        made.doubt("the new initialisation also reaches layers in front of another activation")
+    chain = [op for each in model.component for op in each.of(Kind.PARAMETRIC) if _keeps_default(each, op)]
+    functions = {op.function for op in (*layers, *chain)}
+    for op in model.of(Kind.PARAMETRIC):
+        has_own = op.weight is not None and not op.weight.default and op.function in functions
+        if has_own and not _feeds_chain(model, op):
+            made.doubt("the new initialisation overrides the one that another layer has")
     anchor = model.init or model.owner
     if not made.first("init_weights", anchor):
         return
     draft = made.draft
-    everywhere = [op for each in model.component for op in each.of(Kind.PARAMETRIC) if op.function in _LAYERS]
-    types = sorted({f"torch.nn.{_LAYERS[op.function]}" for op in (*layers, *everywhere) if _fed(op, model)})
+    types = sorted(f"torch.nn.{_LAYERS[function]}" for function in functions)
     names = [draft.refer(name) for name in types]
     kaiming, zeros = draft.refer("torch.nn.init.kaiming_normal_"), draft.refer("torch.nn.init.zeros_")
     if None in names or kaiming is None or zeros is None:
@@ -176,8 +186,14 @@ def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:
         raise Refused("there is no place to apply the initialiser")
 
 
-def _fed(op: Op, model: Model) -> bool:
-    return op.weight is not None and op.layer != 0
+def _keeps_default(model: Model, op: Op) -> bool:
+    """Whether a layer feeds a SELU, or what becomes one, and has the framework's initialisation."""
+    is_default = op.weight is not None and op.weight.default and op.function in _LAYERS and op.layer != 0
+    return is_default and _feeds_chain(model, op)
+
+
+def _feeds_chain(model: Model, op: Op) -> bool:
+    return any(near.kind is Kind.ACTIVATION and near.function in ("selu", "relu") for near in model.downstream(op))
 
 
 def _apply(draft: Draft, model: Model, name: str) -> bool:

@@ -128,6 +128,8 @@ def _drop_norm(made: Plan, model: Model, op: Op) -> None:
         raise Refused(f"{op.function} stays in the chain")
     if op.place is None or op.symbol is None or op.layer == 0:
         raise Refused("a functional norm cannot be taken out")
+    if op.addressed:
+        raise Refused("code elsewhere uses the parameters of the norm")
     if not made.first("norm", op.place):
         return
     made.doubt("removing the norm removes its keys from the state_dict")

@@ -331,9 +331,10 @@ def _is_marked(low: str) -> bool:
 def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
     """Numbers of the statements that hold a marker, and of those that are tied to them by names.
 
-    A class is tied to the definitions, and to the marked assignments and imports, that it mentions, a function to those
-    that it calls: one that only passes a model class on builds no model. Other statements are tied to every relevant definition they mention, and to each other by any variable of the module that they share:
-    a model that is built up by `model.add(...)` or `x = layer(x)` is one thing.
+    A class is tied to the definitions, and to the marked assignments and imports, that it mentions; a function to the
+    definitions that it calls, since one that only passes a model class on builds no model. Other statements are tied to
+    every relevant definition they mention, and to each other by any variable of the module that they share: a model that
+    is built up by `model.add(...)` or `x = layer(x)` is one thing.
     """
     exponential = any(word in text.lower() for word in _EXPONENTIALS)
     mentioning: dict[str, list[int]] = {}
