@@ -78,9 +78,13 @@ def _script(vm: Machine) -> _Root:
 def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
     entry = _entry(cls)
+    built: list[Instance] = []
 
     def build() -> Instance:
-        return instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))
+        # A module is the same in all its methods; an agent's methods may each build models of their own.
+        if not built or entry is None:
+            built[:] = [instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))]
+        return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
     yield root

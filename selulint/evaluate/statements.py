@@ -121,10 +121,12 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
     truth = vm.truth(test)
     otherwise = node.orelse
     if truth is not None:
-        with vm.chosen_by(test.chooser if isinstance(test, Const) else None):
-            if truth:
-                return suite(vm, node.body, scope)
-            return _orelse(vm, otherwise, scope)
+        chooser = vm.chooser
+        if isinstance(test, Const) and test.chooser is not None:
+            vm.chooser = test.chooser
+        flow = suite(vm, node.body, scope) if truth else _orelse(vm, otherwise, scope)
+        vm.chooser = chooser
+        return flow
     return vm.branch([lambda: suite(vm, node.body, scope), lambda: _orelse(vm, otherwise, scope)])
 
 

@@ -189,6 +189,7 @@ class ClassValue(Mutable):
     node: Any = None
     unit: Any = None
     bases: tuple[Value, ...] = ()
+    _order: list[Value] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -197,6 +198,11 @@ class ClassValue(Mutable):
 
     def mro(self) -> list[Value]:
         """Depth-first linearisation without repeats; a class that inherits from itself ends."""
+        if not self._order:
+            self._order = self._linearised()
+        return self._order
+
+    def _linearised(self) -> list[Value]:
         seen: list[Value] = []
 
         def visit(value: Value) -> None:

@@ -12,6 +12,7 @@ from selulint.rules import rule
 
 # How far the fixed variance may be from 1 before it is worth a word, and before it is an error.
 SILENT, TOLERABLE = 0.005, 0.05
+_EXPONENTIALS = frozenset({"elu", "celu", "exp", "expm1"})
 _PROBES = (-40.0, -3.0, -1.0, -0.25, 0.25, 1.0, 3.0)
 # Constants this near to alpha and lambda, in either role, show that a SELU was meant.
 _NEAR = 0.04
@@ -45,6 +46,8 @@ def wrong_selu_constants(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017, equation 14.
     """
+    if not any(op.function in _EXPONENTIALS for op in model.ops):
+        return
     forms = {op.index: form for op in model.ops if (form := _form(model, op)) is not None}
     for index, (scale, alpha) in forms.items():
         op = model.ops[index]
