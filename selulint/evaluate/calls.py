@@ -39,7 +39,7 @@ from selulint.frameworks import SPECS
 from selulint.graph import Place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arguments:
     """The arguments of a call; `open` means that stars bring more that nobody knows."""
 
@@ -48,7 +48,7 @@ class Arguments:
     open: bool = False
 
     def prepend(self, *values: Value) -> Arguments:
-        return replace(self, positional=(*values, *self.positional))
+        return Arguments((*values, *self.positional), self.keywords, self.open)
 
     @property
     def all(self) -> list[Value]:
@@ -83,19 +83,21 @@ def evaluate_arguments(vm: Machine, nodes: Any, scope: Scope) -> Arguments:
     is_open = False
     for arg in nodes:
         value = evaluate(vm, arg.value, scope)
-        if arg.star == "*":
+        star = arg.star
+        if not star:
+            if arg.keyword is None:
+                positional.append(value)
+            else:
+                keywords[arg.keyword.value] = value
+        elif star == "*":
             items, more = items_of(vm, value)
             # Splices stay whole: a container of them keeps its alternatives apart.
             positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
             is_open = is_open or more
-        elif arg.star == "**":
+        else:
             if isinstance(value, DictValue):
                 keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
             is_open = is_open or not isinstance(value, DictValue) or value.open
-        elif arg.keyword is not None:
-            keywords[arg.keyword.value] = value
-        else:
-            positional.append(value)
     return Arguments(tuple(positional), keywords, is_open)
 
 

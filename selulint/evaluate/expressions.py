@@ -318,8 +318,12 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
     test = evaluate(vm, node.test, scope)
     truth = vm.truth(test)
     if truth is not None:
-        with vm.chosen_by(test.chooser if isinstance(test, Const) else None):
-            return evaluate(vm, node.body if truth else node.orelse, scope)
+        chooser = vm.chooser
+        if isinstance(test, Const) and test.chooser is not None:
+            vm.chooser = test.chooser
+        value = evaluate(vm, node.body if truth else node.orelse, scope)
+        vm.chooser = chooser
+        return value
     results: list[Value] = []
 
     def arm(branch: cst.BaseExpression) -> Callable[[], Flow]:
