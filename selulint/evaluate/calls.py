@@ -9,7 +9,7 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import builtins, initialise, keras, layers, modules, tensors
+from selulint.evaluate import builtins, initialise, keras, layers, library, methods, modules, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, Flow, Machine
 from selulint.evaluate.values import (
@@ -27,10 +27,8 @@ from selulint.evaluate.values import (
     ListValue,
     Partial,
     Scope,
-    Super,
     Symbol,
     Tensor,
-    TupleValue,
     Unknown,
     Value,
     join,
@@ -61,44 +59,6 @@ class Arguments:
 
 
 NO_ARGUMENTS = Arguments()
-
-
-def evaluate_call(vm: Machine, node: Any, scope: Scope) -> Value:
-    """The value of a call expression."""
-    from selulint.evaluate.expressions import evaluate, place_of
-
-    function = evaluate(vm, node.func, scope)
-    if isinstance(function, Builtin) and function.name == "super":
-        return Super(scope_instance(scope), scope_owner(scope))  # type: ignore[arg-type]
-    return call(vm, function, evaluate_arguments(vm, node.args, scope), place_of(node, scope))
-
-
-def evaluate_arguments(vm: Machine, nodes: Any, scope: Scope) -> Arguments:
-    """Arguments of a call with stars expanded where they are known."""
-    from selulint.evaluate.expressions import evaluate
-    from selulint.evaluate.sequences import items_of
-
-    positional: list[Value] = []
-    keywords: dict[str, Value] = {}
-    is_open = False
-    for arg in nodes:
-        value = evaluate(vm, arg.value, scope)
-        star = arg.star
-        if not star:
-            if arg.keyword is None:
-                positional.append(value)
-            else:
-                keywords[arg.keyword.value] = value
-        elif star == "*":
-            items, more = items_of(vm, value)
-            # Splices stay whole: a container of them keeps its alternatives apart.
-            positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
-            is_open = is_open or more
-        else:
-            if isinstance(value, DictValue):
-                keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
-            is_open = is_open or not isinstance(value, DictValue) or value.open
-    return Arguments(tuple(positional), keywords, is_open)
 
 
 def scope_owner(scope: Scope) -> ClassValue | None:
@@ -266,12 +226,12 @@ def call_method(vm: Machine, receiver: Value, name: str, args: Arguments, place:
             return tensors.opaque(vm, f"method `{name}`", [receiver, *args.all], place)
     if isinstance(receiver, initialise.ModuleAttribute):
         return initialise.method(vm, receiver, name, args, place)
-    return builtins.method(vm, receiver, name, args, place)
+    return methods.method(vm, receiver, name, args, place)
 
 
 @cache
 def _computes(name: str) -> Callable[..., Value] | None:
-    return builtins.SYMBOLS.get(name)
+    return library.SYMBOLS.get(name)
 
 
 def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value:

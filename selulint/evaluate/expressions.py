@@ -8,23 +8,18 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import attributes, calls, sequences, tensors
+from selulint.evaluate import attributes, calls, comparisons, loops, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
-    BoundMethod,
-    ClassValue,
+    Builtin,
     Const,
     DictValue,
-    Either,
     FunctionValue,
-    Layer,
     ListValue,
-    ModuleAttribute,
     Scope,
-    Splice,
+    Super,
     Symbol,
-    Tensor,
     TupleValue,
     Unknown,
     Value,
@@ -32,12 +27,10 @@ from selulint.evaluate.values import (
 )
 from selulint.graph import Place
 
-MAX_ITERATIONS = 256
-UNKNOWN_ITERATIONS = 2
-# Reading a literal costs an `eval`; models repeat a few of them thousands of times.
 _LITERAL_VALUES: dict[tuple[type, str], Any] = {}
+
+
 _NAMED_CONSTANTS = {"None": None, "True": True, "False": False}
-_LITERALS = (cst.Integer, cst.Float, cst.SimpleString, cst.UnaryOperation)
 
 
 def evaluate(vm: Machine, node: cst.BaseExpression, scope: Scope) -> Value:
@@ -246,74 +239,6 @@ def _boolean(vm: Machine, node: Any, scope: Scope) -> Value:
     return join([left, right]) if not is_and else Unknown("a condition")
 
 
-_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
-    cst.Equal: operator.eq,
-    cst.NotEqual: operator.ne,
-    cst.LessThan: operator.lt,
-    cst.LessThanEqual: operator.le,
-    cst.GreaterThan: operator.gt,
-    cst.GreaterThanEqual: operator.ge,
-}
-
-
-def _comparison(vm: Machine, node: Any, scope: Scope) -> Value:
-    left = evaluate(vm, node.left, scope)
-    if len(node.comparisons) != 1:
-        return Unknown("a chained comparison")
-    target = node.comparisons[0]
-    right = evaluate(vm, target.comparator, scope)
-    if tensors_in(left) or tensors_in(right):
-        return tensors.compare(vm, type(target.operator), left, right, place_of(node, scope))
-    result = _compare(type(target.operator), left, right)
-    if result is None:
-        return Unknown("a comparison")
-    sides = ((left, node.left), (right, target.comparator))
-    assumed = [side for side, _ in sides if isinstance(side, Const) and side.assumed]
-    others = [node for side, node in sides if side not in assumed]
-    if not assumed or not all(
-        isinstance(other, _LITERALS + (cst.Name, cst.List, cst.Tuple, cst.Set)) for other in others
-    ):
-        return Const(result)
-    if isinstance(assumed[0].value, str):
-        return Const(result, chooser=assumed[0].place)
-    return Const(result, assumed=isinstance(assumed[0].value, bool | int | float))
-
-
-def _compare(operation: type, left: Value, right: Value) -> bool | None:
-    if operation in (cst.In, cst.NotIn):
-        found = sequences.contains(right, left)
-        return found if found is None or operation is cst.In else not found
-    if operation in (cst.Is, cst.IsNot):
-        equal = _identical(left, right)
-        return equal if equal is None or operation is cst.Is else not equal
-    if isinstance(left, Const) and isinstance(right, Const):
-        try:
-            return bool(_COMPARE[operation](left.value, right.value))
-        except Exception:  # comparing what cannot be compared is the user's error, not ours
-            return None
-    if operation in (cst.Equal, cst.NotEqual):
-        equal = _identical(left, right)
-        return equal if equal is None or operation is cst.Equal else not equal
-    return None
-
-
-def _identical(left: Value, right: Value) -> bool | None:
-    match left, right:
-        case Const(), Const():
-            return bool(left.value == right.value)
-        case Symbol(), Symbol():
-            return left.name == right.name
-        case (Unknown() | Either(), _) | (_, Unknown() | Either()):
-            return None
-        case Const(value=None), _:
-            return False
-        case _, Const(value=None):
-            return False
-        case (ClassValue() | FunctionValue() | Symbol() | Layer(), ClassValue() | FunctionValue() | Symbol() | Layer()):
-            return left is right
-    return None
-
-
 def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
     test = evaluate(vm, node.test, scope)
     truth = vm.truth(test)
@@ -342,57 +267,6 @@ def _lambda(vm: Machine, node: Any, scope: Scope) -> Value:
     return FunctionValue(node, scope.unit, scope, calls.defaults(vm, node.params, scope))
 
 
-def _comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
-    inner = Scope(parent=scope, unit=scope.unit, owner=scope.owner, instance=scope.instance)
-    found: list[Value] = []
-    is_open = _generate(vm, node.for_in, node.elt, inner, found)
-    return ListValue.of(found, open=is_open)
-
-
-def _dict_comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
-    inner = Scope(parent=scope, unit=scope.unit, owner=scope.owner, instance=scope.instance)
-    pairs: list[Value] = []
-    pair = cst.Tuple([cst.Element(node.key), cst.Element(node.value)])
-    result = DictValue(open=_generate(vm, node.for_in, pair, inner, pairs))
-    for entry in pairs:
-        if isinstance(entry, TupleValue) and isinstance(entry.items[0], Const):
-            result.cells[entry.items[0].value] = entry.items[1]
-        else:
-            result.open = True
-    return result
-
-
-def _generate(vm: Machine, clause: Any, element: Any, scope: Scope, found: list[Value]) -> bool:
-    from selulint.evaluate.statements import assign
-
-    items, is_open = iterate(vm, evaluate(vm, clause.iter, scope))
-    for item in items:
-        assign(vm, clause.target, item, scope)
-        truths = [vm.truth(evaluate(vm, condition.test, scope)) for condition in clause.ifs]
-        if False in truths:
-            continue
-        before = len(found)
-        if clause.inner_for_in is not None:
-            is_open = _generate(vm, clause.inner_for_in, element, scope, found) or is_open
-        else:
-            found.append(evaluate(vm, element, scope))
-        if None in truths:
-            found[before:] = [Splice((tuple(found[before:]), ()))]
-    return is_open
-
-
-def iterate(vm: Machine, value: Value) -> tuple[list[Value], bool]:
-    """The items that a loop over `value` sees, and whether there may be more: an unknown iterable gives two unknowns."""
-    if tensors_in(value) and isinstance(value, Tensor | BoundMethod):
-        return [value] * UNKNOWN_ITERATIONS, True
-    items, is_open = sequences.items_of(vm, value)
-    if is_open and not items:
-        return [Unknown("an item of something unknown") for _ in range(UNKNOWN_ITERATIONS)], True
-    if len(items) > MAX_ITERATIONS:
-        return items[:MAX_ITERATIONS], True
-    return items, is_open
-
-
 def _named(vm: Machine, node: Any, scope: Scope) -> Value:
     from selulint.evaluate.statements import assign
 
@@ -413,10 +287,44 @@ def _await(vm: Machine, node: Any, scope: Scope) -> Value:
     return evaluate(vm, node.expression, scope)
 
 
+def _call(vm: Machine, node: Any, scope: Scope) -> Value:
+    """The value of a call expression."""
+    function = evaluate(vm, node.func, scope)
+    if isinstance(function, Builtin) and function.name == "super":
+        owner = calls.scope_owner(scope)
+        return Super(calls.scope_instance(scope), owner) if owner is not None else Unknown("super() outside a class")
+    return calls.call(vm, function, _arguments(vm, node.args, scope), place_of(node, scope))
+
+
+def _arguments(vm: Machine, nodes: Any, scope: Scope) -> calls.Arguments:
+    """Arguments of a call with stars expanded where they are known."""
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    is_open = False
+    for arg in nodes:
+        value = evaluate(vm, arg.value, scope)
+        star = arg.star
+        if not star:
+            if arg.keyword is None:
+                positional.append(value)
+            else:
+                keywords[arg.keyword.value] = value
+        elif star == "*":
+            items, more = sequences.items_of(vm, value)
+            # Splices stay whole: a container of them keeps its alternatives apart.
+            positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
+            is_open = is_open or more
+        else:
+            if isinstance(value, DictValue):
+                keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
+            is_open = is_open or not isinstance(value, DictValue) or value.open
+    return calls.Arguments(tuple(positional), keywords, is_open)
+
+
 _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Value]] = {
     cst.Name: _name,
     cst.Attribute: _attribute,
-    cst.Call: calls.evaluate_call,
+    cst.Call: _call,
     cst.Integer: _literal,
     cst.Float: _literal,
     cst.SimpleString: _literal,
@@ -430,16 +338,14 @@ _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Value]] = {
     cst.BinaryOperation: _binary,
     cst.UnaryOperation: _unary,
     cst.BooleanOperation: _boolean,
-    cst.Comparison: _comparison,
+    cst.Comparison: comparisons.compare,
     cst.IfExp: _conditional,
     cst.Lambda: _lambda,
-    cst.ListComp: _comprehension,
-    cst.GeneratorExp: _comprehension,
-    cst.SetComp: _comprehension,
-    cst.DictComp: _dict_comprehension,
+    cst.ListComp: loops.comprehension,
+    cst.GeneratorExp: loops.comprehension,
+    cst.SetComp: loops.comprehension,
+    cst.DictComp: loops.dict_comprehension,
     cst.NamedExpr: _named,
     cst.Yield: _yield,
     cst.Await: _await,
 }
-
-__all__ = ["ModuleAttribute", "evaluate"]

@@ -8,7 +8,8 @@ from typing import Any
 import libcst as cst
 
 from selulint.evaluate import attributes, calls, sequences
-from selulint.evaluate.expressions import UNKNOWN_ITERATIONS, combine, evaluate, iterate, place_of
+from selulint.evaluate.expressions import combine, evaluate, place_of
+from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.values import ClassValue, Const, FunctionValue, Layer, ListValue, Scope, Symbol, Unknown, Value
 from selulint.syntax.names import imported

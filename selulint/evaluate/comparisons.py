@@ -1,0 +1,85 @@
+"""Rules of evaluation for comparisons: what two abstract values tell about each other."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import libcst as cst
+
+from selulint.evaluate import sequences, tensors
+from selulint.evaluate.building import tensors_in
+from selulint.evaluate.machine import Machine
+from selulint.evaluate.values import ClassValue, Const, Either, FunctionValue, Layer, Scope, Symbol, Unknown, Value
+from selulint.graph import Place
+
+_LITERALS = (cst.Integer, cst.Float, cst.SimpleString, cst.UnaryOperation)
+_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
+    cst.Equal: operator.eq,
+    cst.NotEqual: operator.ne,
+    cst.LessThan: operator.lt,
+    cst.LessThanEqual: operator.le,
+    cst.GreaterThan: operator.gt,
+    cst.GreaterThanEqual: operator.ge,
+}
+
+
+def compare(vm: Machine, node: Any, scope: Scope) -> Value:
+    from selulint.evaluate.expressions import evaluate
+
+    left = evaluate(vm, node.left, scope)
+    if len(node.comparisons) != 1:
+        return Unknown("a chained comparison")
+    target = node.comparisons[0]
+    right = evaluate(vm, target.comparator, scope)
+    if tensors_in(left) or tensors_in(right):
+        return tensors.compare(vm, type(target.operator), left, right, Place(node, scope.unit))
+    result = _compare(type(target.operator), left, right)
+    if result is None:
+        return Unknown("a comparison")
+    sides = ((left, node.left), (right, target.comparator))
+    assumed = [side for side, _ in sides if isinstance(side, Const) and side.assumed]
+    others = [node for side, node in sides if side not in assumed]
+    if not assumed or not all(
+        isinstance(other, _LITERALS + (cst.Name, cst.List, cst.Tuple, cst.Set)) for other in others
+    ):
+        return Const(result)
+    if isinstance(assumed[0].value, str):
+        return Const(result, chooser=assumed[0].place)
+    return Const(result, assumed=isinstance(assumed[0].value, bool | int | float))
+
+
+def _compare(operation: type, left: Value, right: Value) -> bool | None:
+    if operation in (cst.In, cst.NotIn):
+        found = sequences.contains(right, left)
+        return found if found is None or operation is cst.In else not found
+    if operation in (cst.Is, cst.IsNot):
+        equal = _identical(left, right)
+        return equal if equal is None or operation is cst.Is else not equal
+    if isinstance(left, Const) and isinstance(right, Const):
+        try:
+            return bool(_COMPARE[operation](left.value, right.value))
+        except Exception:  # comparing what cannot be compared is the user's error, not ours
+            return None
+    if operation in (cst.Equal, cst.NotEqual):
+        equal = _identical(left, right)
+        return equal if equal is None or operation is cst.Equal else not equal
+    return None
+
+
+def _identical(left: Value, right: Value) -> bool | None:
+    match left, right:
+        case Const(), Const():
+            return bool(left.value == right.value)
+        case Symbol(), Symbol():
+            return left.name == right.name
+        case (Unknown() | Either(), _) | (_, Unknown() | Either()):
+            return None
+        case Const(value=None), _:
+            return False
+        case _, Const(value=None):
+            return False
+        case (ClassValue() | FunctionValue() | Symbol() | Layer(), ClassValue() | FunctionValue() | Symbol() | Layer()):
+            return left is right
+    return None

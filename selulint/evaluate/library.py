@@ -1,0 +1,86 @@
+"""Functions of libraries that model-building code computes with: mathematics, partials, wrappers of modules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from selulint.evaluate import arithmetic, builtins, sequences, tensors
+from selulint.evaluate.building import constants, tensors_in
+from selulint.evaluate.initialise import UNKNOWN_INIT
+from selulint.evaluate.machine import Machine
+from selulint.evaluate.values import Const, Layer, ListValue, Partial, Unknown, Value
+from selulint.graph import Place
+
+if TYPE_CHECKING:
+    from selulint.evaluate.calls import Arguments
+
+
+def _pure_symbol(function: Callable[..., Any]) -> Callable[[Machine, Arguments, Place], Value]:
+    def compute(vm: Machine, args: Arguments, place: Place) -> Value:
+        known = [arithmetic.plain(value) for value in args.positional]
+        if args.keywords or not known or any(value is arithmetic.UNKNOWN for value in known):
+            if any(tensors_in(value) for value in args.all):
+                return tensors.opaque(vm, "a function of tensors", args.all, place)
+            return Unknown("arithmetic on something unknown")
+        return arithmetic.compute(function, *known)
+
+    return compute
+
+
+def _partial(vm: Machine, args: Arguments, place: Place) -> Value:
+    if not args.positional:
+        return Unknown("partial")
+    return Partial(args.positional[0], args.positional[1:], dict(args.keywords))
+
+
+def _first(vm: Machine, args: Arguments, place: Place) -> Value:
+    return args.all[0] if args.all else Unknown("no argument")
+
+
+def _spectral(vm: Machine, args: Arguments, place: Place) -> Value:
+    layer = _first(vm, args, place)
+    if isinstance(layer, Layer):
+        vm.write(layer, "weight", UNKNOWN_INIT)
+    return layer
+
+
+def _calculate_gain(vm: Machine, args: Arguments, place: Place) -> Value:
+    from selulint.moments.initial import calculate_gain
+
+    known = constants(dict(zip(("nonlinearity", "param"), args.positional, strict=False)) | args.keywords)
+    name = known.get("nonlinearity")
+    value = calculate_gain(name, known.get("param")) if isinstance(name, str) else None
+    return Unknown("a gain that is not known") if value is None else Const(value, place, origin=str(name))
+
+
+def _chain(vm: Machine, args: Arguments, place: Place) -> Value:
+    found = [sequences.items_of(vm, value) for value in args.positional]
+    return ListValue.of([item for items, _ in found for item in items], open=any(more for _, more in found))
+
+
+_MATH = "sqrt log log2 log10 exp floor ceil pow".split()
+
+
+SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
+    **{f"math.{name}": _pure_symbol(getattr(math, name)) for name in _MATH},
+    **{f"numpy.{name}": _pure_symbol(getattr(math, name)) for name in _MATH if name != "pow"},
+    "math.prod": _pure_symbol(math.prod),
+    "numpy.prod": _pure_symbol(math.prod),
+    "functools.partial": _partial,
+    "collections.OrderedDict": builtins.make_dict,
+    "itertools.chain": _chain,
+    "copy.deepcopy": _first,
+    "copy.copy": _first,
+    "torch.nn.init.calculate_gain": _calculate_gain,
+    "torch.nn.utils.weight_norm": _first,
+    "torch.nn.utils.parametrizations.weight_norm": _first,
+    "torch.nn.utils.spectral_norm": _spectral,
+    "torch.nn.utils.parametrizations.spectral_norm": _spectral,
+    "torch.nn.DataParallel": _first,
+    "torch.nn.parallel.DistributedDataParallel": _first,
+    "torch.nn.SyncBatchNorm.convert_sync_batchnorm": _first,
+    "torch.compile": _first,
+    "torch.jit.script": _first,
+}

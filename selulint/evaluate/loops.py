@@ -1,0 +1,79 @@
+"""Iteration: comprehensions, and what a loop over an abstract value sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from selulint.evaluate import sequences
+from selulint.evaluate.building import tensors_in
+from selulint.evaluate.machine import Machine
+from selulint.evaluate.values import (
+    BoundMethod,
+    Const,
+    DictValue,
+    ListValue,
+    Scope,
+    Splice,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+)
+
+MAX_ITERATIONS = 256
+UNKNOWN_ITERATIONS = 2
+# Reading a literal costs an `eval`; models repeat a few of them thousands of times.
+
+
+def comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
+    inner = Scope(parent=scope, unit=scope.unit, owner=scope.owner, instance=scope.instance)
+    found: list[Value] = []
+    is_open = _generate(vm, node.for_in, node.elt, inner, found)
+    return ListValue.of(found, open=is_open)
+
+
+def dict_comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
+    inner = Scope(parent=scope, unit=scope.unit, owner=scope.owner, instance=scope.instance)
+    pairs: list[Value] = []
+    pair = cst.Tuple([cst.Element(node.key), cst.Element(node.value)])
+    result = DictValue(open=_generate(vm, node.for_in, pair, inner, pairs))
+    for entry in pairs:
+        if isinstance(entry, TupleValue) and isinstance(entry.items[0], Const):
+            result.cells[entry.items[0].value] = entry.items[1]
+        else:
+            result.open = True
+    return result
+
+
+def _generate(vm: Machine, clause: Any, element: Any, scope: Scope, found: list[Value]) -> bool:
+    from selulint.evaluate.expressions import evaluate
+    from selulint.evaluate.statements import assign
+
+    items, is_open = iterate(vm, evaluate(vm, clause.iter, scope))
+    for item in items:
+        assign(vm, clause.target, item, scope)
+        truths = [vm.truth(evaluate(vm, condition.test, scope)) for condition in clause.ifs]
+        if False in truths:
+            continue
+        before = len(found)
+        if clause.inner_for_in is not None:
+            is_open = _generate(vm, clause.inner_for_in, element, scope, found) or is_open
+        else:
+            found.append(evaluate(vm, element, scope))
+        if None in truths:
+            found[before:] = [Splice((tuple(found[before:]), ()))]
+    return is_open
+
+
+def iterate(vm: Machine, value: Value) -> tuple[list[Value], bool]:
+    """The items that a loop over `value` sees, and whether there may be more: an unknown iterable gives two unknowns."""
+    if tensors_in(value) and isinstance(value, Tensor | BoundMethod):
+        return [value] * UNKNOWN_ITERATIONS, True
+    items, is_open = sequences.items_of(vm, value)
+    if is_open and not items:
+        return [Unknown("an item of something unknown") for _ in range(UNKNOWN_ITERATIONS)], True
+    if len(items) > MAX_ITERATIONS:
+        return items[:MAX_ITERATIONS], True
+    return items, is_open

@@ -1,0 +1,86 @@
+"""The methods of lists, dicts and strings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from selulint.evaluate import arithmetic, sequences, tensors
+from selulint.evaluate.machine import Machine
+from selulint.evaluate.values import NONE, Const, DictValue, ListValue, TupleValue, Unknown, Value
+from selulint.graph import Place
+
+if TYPE_CHECKING:
+    from selulint.evaluate.calls import Arguments
+
+_STRING_METHODS = frozenset(
+    "lower upper find startswith endswith strip lstrip rstrip replace split format capitalize title count".split()
+)
+
+
+def method(vm: Machine, receiver: Value, name: str, args: Arguments, place: Place) -> Value:
+    """A method of a list, dict or string."""
+    if isinstance(receiver, ListValue):
+        return _list_method(vm, receiver, name, args)
+    if isinstance(receiver, DictValue):
+        return _dict_method(vm, receiver, name, args)
+    if isinstance(receiver, Const) and isinstance(receiver.value, str) and name in _STRING_METHODS:
+        known = [arithmetic.plain(value) for value in args.positional]
+        if all(value is not arithmetic.UNKNOWN for value in known) and not args.keywords:
+            result = arithmetic.compute(getattr(receiver.value, name), *known)
+            return (
+                Const(result.value, receiver.place, receiver.assumed)
+                if isinstance(result, Const) and name == "lower"
+                else result
+            )
+    return tensors.opaque(vm, f"method `{name}`", args.all, place)
+
+
+def _list_method(vm: Machine, receiver: ListValue, name: str, args: Arguments) -> Value:
+    values = list(args.positional)
+    if name in ("append", "add"):
+        sequences.extend(vm, receiver, values)
+    elif name in ("extend", "update"):
+        for value in values:
+            sequences.extend(vm, receiver, sequences.raw_items(value) or (), sequences.raw_items(value) is None)
+    elif name == "insert" and len(values) == 2:
+        items = list(receiver.items)
+        index = values[0].value if isinstance(values[0], Const) and isinstance(values[0].value, int) else len(items)
+        items.insert(index, values[1])
+        vm.write(receiver, "items", tuple(items))
+    elif name == "pop" and receiver.items:
+        index = values[0].value if values and isinstance(values[0], Const) and isinstance(values[0].value, int) else -1
+        items = list(receiver.items)
+        if -len(items) <= index < len(items):
+            last = items.pop(index)
+            vm.write(receiver, "items", tuple(items))
+            return last
+    elif name == "copy":
+        return ListValue.of(receiver.items, open=receiver.open)
+    elif name == "reverse":
+        vm.write(receiver, "items", tuple(reversed(receiver.items)))
+    else:
+        return Unknown(f"method `{name}` of a list")
+    return NONE
+
+
+def _dict_method(vm: Machine, receiver: DictValue, name: str, args: Arguments) -> Value:
+    if name == "items":
+        return ListValue.of((TupleValue((Const(k), v)) for k, v in receiver.entries.items()), open=receiver.open)
+    if name == "values":
+        return ListValue.of(receiver.entries.values(), open=receiver.open)
+    if name == "keys":
+        return ListValue.of((Const(key) for key in receiver.entries), open=receiver.open)
+    if name == "update":
+        for key, value in [
+            *args.keywords.items(),
+            *(p for v in args.positional if isinstance(v, DictValue) for p in v.entries.items()),
+        ]:
+            vm.write(receiver, key, value)
+        return NONE
+    if name in ("get", "pop", "setdefault") and args.positional and isinstance(args.positional[0], Const):
+        key = args.positional[0]
+        if key.value.__hash__ is not None and key.value in receiver.entries:
+            return sequences.get_item(vm, receiver, key, key.place or Place(None, None))  # type: ignore[arg-type]
+        if not receiver.open:
+            return args.positional[1] if len(args.positional) > 1 else NONE
+    return Unknown(f"method `{name}` of a dict")
