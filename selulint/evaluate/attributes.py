@@ -65,8 +65,6 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
 
 def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None) -> Value:
     """An attribute of an object: its own, its class's (methods bound, properties called), else one of its framework base."""
-    from selulint.evaluate.calls import NO_ARGUMENTS, invoke
-
     if name in instance.cells:
         own: Value = instance.cells[name]
         return own
@@ -75,6 +73,8 @@ def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None)
     found = instance.cls.find(name)
     if isinstance(found, FunctionValue):
         if "property" in found.decorators or "cached_property" in found.decorators:
+            from selulint.evaluate.calls import NO_ARGUMENTS, invoke
+
             return invoke(vm, found, NO_ARGUMENTS.prepend(instance), place)
         return found if "staticmethod" in found.decorators else BoundMethod(instance, found, place)
     if found is not None:

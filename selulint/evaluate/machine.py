@@ -21,6 +21,7 @@ from selulint.evaluate.values import (
     ListValue,
     Mutable,
     Scope,
+    Splice,
     Symbol,
     Tensor,
     TupleValue,
@@ -28,6 +29,7 @@ from selulint.evaluate.values import (
     Value,
     join,
     join_items,
+    next_serial,
 )
 from selulint.frameworks import SPECS
 from selulint.graph import Place
@@ -35,7 +37,7 @@ from selulint.syntax.lazy import File
 from selulint.syntax.names import imported
 
 STEPS_PER_FILE = 400_000
-STEPS_PER_ROOT = 60_000
+STEPS_PER_ROOT = 50_000
 MAX_CALL_DEPTH = 40
 MAX_RECURSION = 3
 
@@ -102,7 +104,7 @@ class Machine:
         for arm in arms:
             first = len(self.builder.ops)
             frame: dict[tuple[int, Any], tuple[Mutable, Any]] = {}
-            self._journal.append((ListValue({"items": ()}).serial, frame))
+            self._journal.append((next_serial(), frame))
             try:
                 flow = arm()
             finally:
@@ -217,8 +219,6 @@ class Machine:
 
 
 def _plain(items: Sequence[Value]) -> bool:
-    from selulint.evaluate.values import Splice
-
     return not any(isinstance(item, Splice) for item in items)
 
 

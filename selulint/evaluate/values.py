@@ -14,7 +14,7 @@ _SERIALS = count(1)
 MAX_OPTIONS = 8
 
 
-def _serial() -> int:
+def next_serial() -> int:
     return next(_SERIALS)
 
 
@@ -126,7 +126,7 @@ class Mutable(Value):
     """A value with cells that evaluation may write; writes are journalled so that branches can be joined."""
 
     cells: dict[str, Any] = field(default_factory=dict)
-    serial: int = field(default_factory=_serial)
+    serial: int = field(default_factory=next_serial)
 
 
 @dataclass(slots=True, eq=False)
