@@ -67,6 +67,8 @@ class Builder:
 
     def set_rivals(self, arms: list[range]) -> None:
         """Tell the activations and dropouts of each arm of a branch what the other arms apply instead."""
+        if sum(map(bool, arms)) < 2:
+            return
         for kind in (Kind.ACTIVATION, Kind.DROPOUT):
             functions = [{self.ops[i].function for i in arm if self.ops[i].kind is kind} for arm in arms]
             for position, arm in enumerate(arms):

@@ -68,7 +68,7 @@ class Unit:
         self.start = statement.start
         self.code = file.source.text[statement.start : statement.end]
         try:
-            self.module = cst.parse_module(self.code)
+            self.module = _parsed(self.code)
         except cst.ParserSyntaxError as error:
             raise _parse_error(error, file.source.locate(statement.start)[0]) from error
         self._places: _Places | None = None
@@ -106,6 +106,20 @@ class Unit:
         if self._places is None:
             self._places = _locate(self.module, self.code, self.start)
         return self._places
+
+
+def _parsed(code: str) -> cst.Module:
+    """The tree of a text. What the parser builds is valid; without checking every node again it takes a sixth less time."""
+    check = cst.CSTNode.__post_init__
+    cst.CSTNode.__post_init__ = _trusted  # type: ignore[assignment,method-assign]
+    try:
+        return cst.parse_module(code)
+    finally:
+        cst.CSTNode.__post_init__ = check  # type: ignore[method-assign]
+
+
+def _trusted(node: cst.CSTNode) -> None:
+    """Stands for the check of a node that need not be checked."""
 
 
 def _parse_error(error: cst.ParserSyntaxError, first_line: int) -> ParseError:

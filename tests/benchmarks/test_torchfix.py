@@ -9,6 +9,7 @@ import sys
 import venv
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import pytest
 from corpus import read_manifest, unpack
@@ -41,15 +42,26 @@ def test_a_thirtieth_of_torchfix(torchfix: Path, tmp_path: Path, capsys: pytest.
     sources = unpack("timm", read_manifest()) / "timm"
     files = sum(1 for _ in sources.rglob("*.py"))
     assert files > 200
+    command = [
+        sys.executable,
+        "-m",
+        "selulint",
+        "--isolated",
+        "--jobs",
+        "1",
+        "--output-format",
+        "concise",
+        str(sources),
+    ]
+    # The machine's speed drifts: ours is measured before and after theirs, and the median counts.
+    runs = [_cpu_seconds(command, (0, 1), tmp_path) for _ in range(2)]
     theirs = _cpu_seconds([str(torchfix), str(sources)], (0, 1), tmp_path)
-    ours = _cpu_seconds(
-        [sys.executable, "-m", "selulint", "--isolated", "--jobs", "1", "--output-format", "concise", str(sources)],
-        (0, 1),
-        tmp_path,
-    )
+    runs += [_cpu_seconds(command, (0, 1), tmp_path) for _ in range(3)]
+    ours = median(runs)
     with capsys.disabled():
         print(
-            f"\nCPU seconds on timm ({files} files): TorchFix {theirs:.1f}, selulint {ours:.2f}, 1/{theirs / ours:.0f}"
+            f"\nCPU seconds on timm ({files} files): TorchFix {theirs:.1f}, selulint {ours:.2f} "
+            f"(median of {min(runs):.2f} to {max(runs):.2f}), 1/{theirs / ours:.1f}"
         )
     assert ours <= theirs * REQUIRED_RATIO
 
