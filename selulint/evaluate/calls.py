@@ -138,7 +138,7 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
     if function.owner is not None and args.positional and "staticmethod" not in function.decorators:
         scope.instance = args.positional[0]
-    bind(function, args, scope)
+    bind(function, args, scope, from_outside=not vm.calls)
     vm.used.add(id(function.node))
     vm.calls.append(function)
     try:
@@ -164,29 +164,29 @@ def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
     return result
 
 
-def bind(function: FunctionValue, args: Arguments, scope: Scope) -> None:
-    """Bind arguments to parameters; what nobody passes takes its default, else it is an unknown parameter."""
+def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: bool = False) -> None:
+    """Bind arguments to parameters; what nobody passes takes its default, else it is an unknown parameter.
+
+    A call `from_outside` is one that the file does not make: what its star parameters collect is unknown.
+    """
     params = function.node.params
     names = [param.name.value for param in (*params.posonly_params, *params.params)]
     cells = scope.cells
     cells.update(zip(names, args.positional, strict=False))
     extra = args.positional[len(names) :]
     if isinstance(params.star_arg, cst.Param):
-        cells[params.star_arg.name.value] = ListValue.of(extra, open=args.open or not vm_known(extra, args))
+        more = from_outside and not extra
+        extra = (Unknown("an argument", parameter=True),) * 2 if more else extra
+        cells[params.star_arg.name.value] = ListValue.of(extra, open=args.open or more)
     keyword_names = {*names, *(param.name.value for param in params.kwonly_params)}
     rest = {key: value for key, value in args.keywords.items() if key not in keyword_names}
     cells.update({key: value for key, value in args.keywords.items() if key in keyword_names})
     if params.star_kwarg is not None:
-        cells[params.star_kwarg.name.value] = DictValue(dict(rest), open=args.open)
+        cells[params.star_kwarg.name.value] = DictValue(dict(rest), open=args.open or from_outside)
     for name in keyword_names:
         if name not in cells:
             unknown = Unknown(f"parameter `{name}`", parameter=True)
             cells[name] = unknown if args.open else function.defaults.get(name, unknown)
-
-
-def vm_known(extra: tuple[Value, ...], args: Arguments) -> bool:
-    """Whether `*args` is known exactly: nothing is missing from the call."""
-    return bool(extra) or not args.open
 
 
 def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:

@@ -83,4 +83,4 @@ def _dict_method(vm: Machine, receiver: DictValue, name: str, args: Arguments) -
             return sequences.get_item(vm, receiver, key, key.place or Place(None, None))  # type: ignore[arg-type]
         if not receiver.open:
             return args.positional[1] if len(args.positional) > 1 else NONE
-    return Unknown(f"method `{name}` of a dict")
+    return Unknown(f"method `{name}` of a dict", parameter=receiver.open)

@@ -136,7 +136,7 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
 def _entry(value: DictValue | Layer, index: Const) -> Value:
     key = index.value if isinstance(value, DictValue) else f".{index.value}"
     if key.__hash__ is None or key not in value.cells:
-        return Unknown(f"key {index.value!r}")
+        return Unknown(f"key {index.value!r}", parameter=isinstance(value, DictValue) and value.open)
     found: Value = value.cells[key]
     if isinstance(found, Symbol) and index.assumed:
         return Symbol(found.name, found.place, index.place)

@@ -63,7 +63,7 @@ class Statement:
 
     `kind` is "def", "class", "import" or "other"; `binds` the names it binds in the module, in order; `mentions` the names
     it reads (for a def or class every word of its text); `relevant` whether models may be built in it or with it;
-    `marked` names the methods of a class that hold a marker themselves.
+    `marked` names the methods of a relevant class that hold a marker themselves or call what is relevant.
     """
 
     start: int
@@ -105,8 +105,17 @@ def index(text: str) -> tuple[Statement, ...]:
     starts = _line_starts(text)
     drafts = [_draft(text, starts, group) for group in _groups(text, starts, _parse(text).body)]
     relevant = _relevant(text, drafts)
+    builders = {drafts[number].binds[0] for number in relevant if drafts[number].kind in ("def", "class")}
     return tuple(
-        Statement(draft.start, draft.end, draft.kind, draft.binds, draft.mentions, number in relevant, draft.marked)
+        Statement(
+            draft.start,
+            draft.end,
+            draft.kind,
+            draft.binds,
+            draft.mentions,
+            number in relevant,
+            _marked_methods(text, draft, builders) if number in relevant else frozenset(),
+        )
         for number, draft in enumerate(drafts)
     )
 
@@ -193,7 +202,7 @@ class _Draft(NamedTuple):
     binds: tuple[str, ...]
     mentions: frozenset[str]
     aliases: tuple[str, ...]
-    marked: frozenset[str] = frozenset()
+    methods: tuple[tuple[str, int, int], ...] = ()
 
 
 def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
@@ -202,7 +211,7 @@ def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
     if isinstance(node, _DEFINITIONS):
         kind = "class" if isinstance(node, ast.ClassDef) else "def"
         words = frozenset(_IDENTIFIER.findall(text, start, end))
-        return _Draft(start, end, kind, (node.name,), words, (), _marked_methods(text, starts, node))
+        return _Draft(start, end, kind, (node.name,), words, (), _methods(starts, node))
     names = _Names()
     for each in group.nodes:
         names.scan(each)
@@ -210,12 +219,18 @@ def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
     return _Draft(start, end, kind, tuple(names.binds), frozenset(names.reads), tuple(names.aliases))
 
 
-def _marked_methods(text: str, starts: list[int], node: ast.stmt) -> frozenset[str]:
-    if not isinstance(node, ast.ClassDef):
-        return frozenset()
-    methods = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+def _methods(starts: list[int], node: ast.stmt) -> tuple[tuple[str, int, int], ...]:
+    """Names and offsets of the methods of a class."""
+    body = node.body if isinstance(node, ast.ClassDef) else []
+    methods = (each for each in body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+    return tuple((each.name, starts[each.lineno - 1], starts[each.end_lineno or 0]) for each in methods)
+
+
+def _marked_methods(text: str, draft: _Draft, builders: set[str]) -> frozenset[str]:
     return frozenset(
-        m.name for m in methods if _is_marked(text[starts[m.lineno - 1] : starts[m.end_lineno or 0]].lower())
+        name
+        for name, start, end in draft.methods
+        if _is_marked(text[start:end].lower()) or not builders.isdisjoint(_CALLED.findall(text, start, end))
     )
 
 
