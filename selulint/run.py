@@ -111,11 +111,13 @@ def _calm() -> Iterator[None]:
     """Without the compiler's warnings about the user's code, and with garbage collected only between files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        collecting = gc.isenabled()
         gc.disable()
         try:
             yield
         finally:
-            gc.enable()
+            if collecting:
+                gc.enable()
 
 
 def _cores() -> int:

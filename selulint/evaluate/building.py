@@ -110,6 +110,8 @@ def _finish(index: int, draft: Draft) -> Op:
 
 def tensors_in(value: Value, depth: int = 4) -> list[Tensor]:
     """Every tensor inside a value: itself, or in tuples, lists, dicts and alternatives."""
+    if type(value) not in _HOLDERS:
+        return []
     match value:
         case Tensor():
             return [value]
@@ -122,6 +124,9 @@ def tensors_in(value: Value, depth: int = 4) -> list[Tensor]:
                 each for run in value.options for item in run for each in (tensors_in(item, depth - 1) if depth else ())
             ]
     return []
+
+
+_HOLDERS = frozenset({Tensor, TupleValue, Either, ListValue, Splice})
 
 
 def sources(tensors: Iterable[Tensor]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import libcst as cst
 
 from selulint.evaluate import builtins, initialise, keras, layers, library, methods, modules, tensors
 from selulint.evaluate.building import tensors_in
-from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, Flow, Machine
+from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
     NONE,
     BoundMethod,
@@ -77,7 +77,9 @@ def scope_instance(scope: Scope) -> Value:
 
 def call(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
     """The value of calling `function`; what nobody understands is an opaque op on the tensors that go in."""
-    vm.step()
+    vm.budget -= 1
+    if vm.budget < 0:
+        raise BudgetExhausted
     return _CALLS.get(type(function), _call_unknown)(vm, function, args, place)
 
 
@@ -151,7 +153,7 @@ def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
     from selulint.evaluate.expressions import evaluate
     from selulint.evaluate.statements import run_block
 
-    if isinstance(function.node, cst.Lambda):
+    if type(function.node) is cst.Lambda:
         return evaluate(vm, function.node.body, scope)
     chooser, vm.chooser = vm.chooser, None
     try:
@@ -169,20 +171,19 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: b
 
     A call `from_outside` is one that the file does not make: what its star parameters collect is unknown.
     """
-    params = function.node.params
-    names = [param.name.value for param in (*params.posonly_params, *params.params)]
+    names, keyword_names, star, stars = function.parameters
     cells = scope.cells
     cells.update(zip(names, args.positional, strict=False))
     extra = args.positional[len(names) :]
-    if isinstance(params.star_arg, cst.Param):
+    if star:
         more = from_outside and not extra
         extra = (Unknown("an argument", parameter=True),) * 2 if more else extra
-        cells[params.star_arg.name.value] = ListValue.of(extra, open=args.open or more)
-    keyword_names = {*names, *(param.name.value for param in params.kwonly_params)}
-    rest = {key: value for key, value in args.keywords.items() if key not in keyword_names}
-    cells.update({key: value for key, value in args.keywords.items() if key in keyword_names})
-    if params.star_kwarg is not None:
-        cells[params.star_kwarg.name.value] = DictValue(dict(rest), open=args.open or from_outside)
+        cells[star] = ListValue.of(extra, open=args.open or more)
+    rest: dict[str, Value] = {}
+    for key, value in args.keywords.items():
+        (cells if key in keyword_names else rest)[key] = value
+    if stars:
+        cells[stars] = DictValue(rest, open=args.open or from_outside)
     for name in keyword_names:
         if name not in cells:
             unknown = Unknown(f"parameter `{name}`", parameter=True)
@@ -217,7 +218,7 @@ def call_method(vm: Machine, receiver: Value, name: str, args: Arguments, place:
     """The value of a method that the file does not define."""
     match receiver:
         case Tensor():
-            return tensors.method(vm, receiver, name, args, place)
+            return layers.call_tensor_method(vm, receiver, name, args, place)
         case Layer() | Instance():
             return modules.method(vm, receiver, name, args, place)
         case Builtin():

@@ -11,10 +11,13 @@ import libcst as cst
 from selulint.evaluate import sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.values import ClassValue, Const, Either, FunctionValue, Layer, Scope, Symbol, Unknown, Value
+from selulint.evaluate.values import ClassValue, Const, Either, FunctionValue, Layer, Symbol, Unknown, Value
 from selulint.graph import Place
 
-_LITERALS = (cst.Integer, cst.Float, cst.SimpleString, cst.UnaryOperation)
+# What an assumed value may be compared with for the comparison to be a choice of the caller's.
+_PLAIN = frozenset(
+    {cst.Integer, cst.Float, cst.SimpleString, cst.UnaryOperation, cst.Name, cst.List, cst.Tuple, cst.Set}
+)
 _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
     cst.Equal: operator.eq,
     cst.NotEqual: operator.ne,
@@ -25,25 +28,17 @@ _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
-def compare(vm: Machine, node: Any, scope: Scope) -> Value:
-    from selulint.evaluate.expressions import evaluate
-
-    left = evaluate(vm, node.left, scope)
-    if len(node.comparisons) != 1:
-        return Unknown("a chained comparison")
+def compare(vm: Machine, node: Any, left: Value, right: Value, place: Place) -> Value:
+    """The value of a comparison of two values; `node` is the expression that spells it."""
     target = node.comparisons[0]
-    right = evaluate(vm, target.comparator, scope)
     if tensors_in(left) or tensors_in(right):
-        return tensors.compare(vm, type(target.operator), left, right, Place(node, scope.unit))
+        return tensors.compare(vm, type(target.operator), left, right, place)
     result = _compare(type(target.operator), left, right)
     if result is None:
         return Unknown("a comparison")
     sides = ((left, node.left), (right, target.comparator))
     assumed = [side for side, _ in sides if isinstance(side, Const) and side.assumed]
-    others = [node for side, node in sides if side not in assumed]
-    if not assumed or not all(
-        isinstance(other, _LITERALS + (cst.Name, cst.List, cst.Tuple, cst.Set)) for other in others
-    ):
+    if not assumed or not all(side in assumed or type(spelled) in _PLAIN for side, spelled in sides):
         return Const(result)
     if isinstance(assumed[0].value, str):
         return Const(result, chooser=assumed[0].place)

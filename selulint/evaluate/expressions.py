@@ -28,8 +28,6 @@ from selulint.evaluate.values import (
 from selulint.graph import Place
 
 _LITERAL_VALUES: dict[tuple[type, str], Any] = {}
-
-
 _NAMED_CONSTANTS = {"None": None, "True": True, "False": False}
 
 
@@ -52,20 +50,20 @@ def _name(vm: Machine, node: Any, scope: Scope) -> Value:
         return Const(_NAMED_CONSTANTS[name], Place(node, scope.unit))
     value = vm.lookup(scope, name)
     if isinstance(value, Symbol):
-        return Symbol(value.name, value.place or place_of(node, scope), value.chooser or vm.chooser)
+        return Symbol(value.name, value.place or Place(node, scope.unit), value.chooser or vm.chooser)
     return value
 
 
 def _attribute(vm: Machine, node: Any, scope: Scope) -> Value:
     value = evaluate(vm, node.value, scope)
-    return attributes.get(vm, value, node.attr.value, place_of(node, scope))
+    return attributes.get(vm, value, node.attr.value, Place(node, scope.unit))
 
 
 def _literal(vm: Machine, node: Any, scope: Scope) -> Value:
     kind = type(node)
     text = node.value if kind is not cst.ConcatenatedString else None
     if text is not None and (kind, text) in _LITERAL_VALUES:
-        return Const(_LITERAL_VALUES[kind, text], place_of(node, scope))
+        return Const(_LITERAL_VALUES[kind, text], Place(node, scope.unit))
     try:
         value = node.evaluated_value
     except (ValueError, SyntaxError):
@@ -94,7 +92,7 @@ def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Valu
     is_open = False
     for element in nodes:
         value = evaluate(vm, element.value, scope)
-        if not isinstance(element, cst.StarredElement):
+        if type(element) is not cst.StarredElement:
             values.append(value)
             continue
         items, more = sequences.items_of(vm, value)
@@ -117,7 +115,7 @@ def _dict(vm: Machine, node: Any, scope: Scope) -> Value:
     result = DictValue()
     for element in node.elements:
         value = evaluate(vm, element.value, scope)
-        if isinstance(element, cst.StarredDictElement):
+        if type(element) is cst.StarredDictElement:
             if isinstance(value, DictValue):
                 result.cells.update(value.entries)
                 result.open = result.open or value.open
@@ -140,7 +138,7 @@ def _subscript(vm: Machine, node: Any, scope: Scope) -> Value:
             tensors.index(vm, value, place_of(node, scope)) if tensors_in(value) else Unknown(f"{len(indices)} indices")
         )
     index = node.slice[0].slice
-    if isinstance(index, cst.Slice):
+    if type(index) is cst.Slice:
         bounds = [
             evaluate(vm, bound, scope) if bound else Const(None) for bound in (index.lower, index.upper, index.step)
         ]
@@ -208,7 +206,7 @@ def _is_small(operation: type, left: Any, right: Any) -> bool:
 
 def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
     value = evaluate(vm, node.expression, scope)
-    if isinstance(node.operator, cst.Not):
+    if type(node.operator) is cst.Not:
         if isinstance(value, Const) and value.assumed:
             return Const(not value.value, assumed=isinstance(value.value, bool | int | float), chooser=value.chooser)
         truth = vm.truth(value)
@@ -228,7 +226,7 @@ def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
 def _boolean(vm: Machine, node: Any, scope: Scope) -> Value:
     left = evaluate(vm, node.left, scope)
     truth = vm.truth(left)
-    is_and = isinstance(node.operator, cst.And)
+    is_and = type(node.operator) is cst.And
     if truth is not None and truth is not is_and:
         return left
     right = evaluate(vm, node.right, scope)
@@ -237,6 +235,14 @@ def _boolean(vm: Machine, node: Any, scope: Scope) -> Value:
     if vm.truth(right) is not None and vm.truth(right) is not is_and and isinstance(right, Const):
         return right
     return join([left, right]) if not is_and else Unknown("a condition")
+
+
+def _comparison(vm: Machine, node: Any, scope: Scope) -> Value:
+    left = evaluate(vm, node.left, scope)
+    if len(node.comparisons) != 1:
+        return Unknown("a chained comparison")
+    right = evaluate(vm, node.comparisons[0].comparator, scope)
+    return comparisons.compare(vm, node, left, right, Place(node, scope.unit))
 
 
 def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -293,7 +299,7 @@ def _call(vm: Machine, node: Any, scope: Scope) -> Value:
     if isinstance(function, Builtin) and function.name == "super":
         owner = calls.scope_owner(scope)
         return Super(calls.scope_instance(scope), owner) if owner is not None else Unknown("super() outside a class")
-    return calls.call(vm, function, _arguments(vm, node.args, scope), place_of(node, scope))
+    return calls.call(vm, function, _arguments(vm, node.args, scope), Place(node, scope.unit))
 
 
 def _arguments(vm: Machine, nodes: Any, scope: Scope) -> calls.Arguments:
@@ -338,7 +344,7 @@ _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Value]] = {
     cst.BinaryOperation: _binary,
     cst.UnaryOperation: _unary,
     cst.BooleanOperation: _boolean,
-    cst.Comparison: comparisons.compare,
+    cst.Comparison: _comparison,
     cst.IfExp: _conditional,
     cst.Lambda: _lambda,
     cst.ListComp: loops.comprehension,

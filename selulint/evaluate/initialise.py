@@ -174,7 +174,7 @@ def call_initialiser(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, p
     bound = bind(spec, args)
     if not symbol.name.startswith("torch."):
         return Layer(name=symbol.name, spec=spec, args=bound, place=spelled(spec, symbol, place), symbol=symbol.place)
-    first = parameters(spec.signature)[0][0][0]
+    first = parameters(spec.signature)[0][0]
     target = bound.pop(first, Unknown("no tensor"))
     for owner in target.options if isinstance(target, Either) else (target,):
         if isinstance(owner, ModuleAttribute) and symbol.chooser is not None:

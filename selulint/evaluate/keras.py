@@ -223,8 +223,7 @@ def _defaults(name: str) -> dict[str, Any]:
     from selulint.evaluate.layers import parameters
 
     spec = SPECS.get(name)
-    pairs = parameters(spec.signature)[0] if spec else ()
-    return {key: value.value for key, value in pairs if isinstance(value, Const)}
+    return constants(parameters(spec.signature)[1]) if spec else {}
 
 
 def _gain(layer: Layer, law: str, args: dict[str, Any], sizes: Fans) -> float | None:

@@ -27,6 +27,7 @@ from selulint.evaluate.values import (
     join,
 )
 from selulint.frameworks import Spec
+from selulint.frameworks.torch import TENSOR_METHODS
 from selulint.graph import Kind, Place
 
 if TYPE_CHECKING:
@@ -34,20 +35,27 @@ if TYPE_CHECKING:
 
 _TAKES_TENSORS = frozenset({"activation", "dropout", "norm", "parametric", "pool", "merge", "reshape"})
 _KINDS = {kind.value: kind for kind in Kind}
+# Methods and attributes that tell about a tensor and give no tensor.
+_ABOUT = frozenset(
+    "size dim shape numel item tolist numpy get_shape stride backward is_contiguous nelement element_size".split()
+)
 
 
 @cache
-def parameters(signature: str) -> tuple[tuple[tuple[str, Value | None], ...], int]:
-    """A signature's parameters with their constant defaults, and how many of them may be positional."""
-    found: list[tuple[str, Value | None]] = []
+def parameters(signature: str) -> tuple[tuple[str, ...], dict[str, Value]]:
+    """The names of a signature's parameters that may be positional, and the constant defaults of all that have one."""
+    names: list[str] = []
+    defaults: dict[str, Value] = {}
     positional: int | None = None
     for part in _split(signature):
         if part == "*":
-            positional = len(found)
+            positional = len(names)
             continue
         name, has_default, default = part.partition("=")
-        found.append((name.strip().lstrip("*"), _default(default.strip()) if has_default else None))
-    return tuple(found), len(found) if positional is None else positional
+        names.append(name.strip().lstrip("*"))
+        if has_default:
+            defaults[names[-1]] = _default(default.strip())
+    return tuple(names[:positional]), defaults
 
 
 def _split(signature: str) -> list[str]:
@@ -81,12 +89,12 @@ def _default(text: str) -> Value:
 
 def bind(spec: Spec, args: Arguments) -> dict[str, Value]:
     """Arguments by parameter name, constant defaults filled in; an open call leaves what it may pass unknown."""
-    names, positional = parameters(spec.signature)
-    bound: dict[str, Value] = dict(zip((name for name, _ in names[:positional]), args.positional, strict=False))
+    names, defaults = parameters(spec.signature)
+    bound = defaults.copy()
+    if args.open:
+        bound.update(dict.fromkeys(defaults, Unknown("an argument behind a star")))
+    bound.update(zip(names, args.positional, strict=False))
     bound.update(args.keywords)
-    for name, default in names:
-        if name not in bound and default is not None:
-            bound[name] = Unknown("an argument behind a star") if args.open else default
     return bound
 
 
@@ -248,6 +256,16 @@ def apply_function(
             spelled=places(bound),
         )
     )
+
+
+def call_tensor_method(vm: Machine, tensor: Tensor, name: str, args: Any, place: Place) -> Value:
+    """The value of `tensor.name(...)`."""
+    if name in _ABOUT:
+        return Unknown(f"`{name}` of a tensor")
+    spec = TENSOR_METHODS.get(name)
+    if spec is None:
+        return opaque(vm, f"method `{name}`", [tensor, *args.positional, *args.keywords.values()], place)
+    return apply_function(vm, f"torch.Tensor.{name}", spec, args.prepend(tensor), place, None, None)
 
 
 def _parameters(values: Sequence[Value]) -> list[Unknown]:

@@ -10,7 +10,7 @@ import libcst as cst
 from selulint.evaluate import attributes, calls, sequences
 from selulint.evaluate.expressions import combine, evaluate, place_of
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
-from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import ClassValue, Const, FunctionValue, Layer, ListValue, Scope, Symbol, Unknown, Value
 from selulint.syntax.names import imported
 
@@ -36,7 +36,9 @@ def run_block(vm: Machine, body: Sequence[Any], scope: Scope) -> Flow:
 
 
 def run(vm: Machine, statement: Any, scope: Scope) -> Flow:
-    vm.step()
+    vm.budget -= 1
+    if vm.budget < 0:
+        raise BudgetExhausted
     handler = _HANDLERS.get(type(statement))
     return handler(vm, statement, scope) if handler else Flow.NORMAL
 
@@ -60,7 +62,7 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
     elif kind is cst.Attribute:
         owner = evaluate(vm, target.value, scope)
         attributes.put(vm, owner, target.attr.value, value, place_of(target, scope))
-    elif kind is cst.Subscript and len(target.slice) == 1 and isinstance(target.slice[0].slice, cst.Index):
+    elif kind is cst.Subscript and len(target.slice) == 1 and type(target.slice[0].slice) is cst.Index:
         owner = evaluate(vm, target.value, scope)
         sequences.set_item(vm, owner, evaluate(vm, target.slice[0].slice.value, scope), value)
     elif kind in (cst.Tuple, cst.List):
@@ -68,8 +70,8 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
 
 
 def _unpack(vm: Machine, elements: Sequence[Any], value: Value, scope: Scope) -> None:
-    items = sequences.unpack(vm, value, len(elements), any(isinstance(e, cst.StarredElement) for e in elements))
-    star = next((i for i, element in enumerate(elements) if isinstance(element, cst.StarredElement)), None)
+    items = sequences.unpack(vm, value, len(elements), any(type(e) is cst.StarredElement for e in elements))
+    star = next((i for i, element in enumerate(elements) if type(element) is cst.StarredElement), None)
     if star is not None and items is not None:
         after = len(elements) - star - 1
         middle = ListValue.of(items[star : len(items) - after])
@@ -134,7 +136,7 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
 def _orelse(vm: Machine, otherwise: Any, scope: Scope) -> Flow:
     if otherwise is None:
         return Flow.NORMAL
-    return suite(vm, otherwise.body, scope) if isinstance(otherwise, cst.Else) else run(vm, otherwise, scope)
+    return suite(vm, otherwise.body, scope) if type(otherwise) is cst.Else else run(vm, otherwise, scope)
 
 
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:

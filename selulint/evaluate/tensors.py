@@ -19,10 +19,6 @@ _MERGES: dict[type, str] = {
     cst.Divide: "divide",
     cst.MatrixMultiply: "matmul",
 }
-# Methods and attributes that tell about a tensor and give no tensor.
-_ABOUT = frozenset(
-    "size dim shape numel item tolist numpy get_shape stride backward is_contiguous nelement element_size".split()
-)
 
 
 def as_tensor(value: Value) -> Value:
@@ -92,16 +88,3 @@ def opaque(vm: Machine, reason: str, inputs: Sequence[Value], place: Place) -> V
     if not any(tensors_in(as_tensor(value)) for value in inputs):
         return Unknown(reason)
     return emit(vm, Kind.OPAQUE, reason, inputs, place)
-
-
-def method(vm: Machine, tensor: Tensor, name: str, args: Any, place: Place) -> Value:
-    """The value of `tensor.name(...)`."""
-    from selulint.evaluate.layers import apply_function
-    from selulint.frameworks.torch import TENSOR_METHODS
-
-    if name in _ABOUT:
-        return Unknown(f"`{name}` of a tensor")
-    spec = TENSOR_METHODS.get(name)
-    if spec is None:
-        return opaque(vm, f"method `{name}`", [tensor, *args.positional, *args.keywords.values()], place)
-    return apply_function(vm, f"torch.Tensor.{name}", spec, args.prepend(tensor), place, None, None)

@@ -177,11 +177,23 @@ class FunctionValue(Value):
     defaults: dict[str, Value]
     owner: ClassValue | None = None
     decorators: frozenset[str] = frozenset()
+    _parameters: tuple[list[str], frozenset[str], str, str] | None = None
 
     @property
     def name(self) -> str:
         name = getattr(self.node, "name", None)
         return name.value if name is not None else "<lambda>"
+
+    @property
+    def parameters(self) -> tuple[list[str], frozenset[str], str, str]:
+        """Names of what may be positional, of all that keywords may bind, of `*args` and of `**kwargs` ("" for none)."""
+        if self._parameters is None:
+            params = self.node.params
+            names = [param.name.value for param in (*params.posonly_params, *params.params)]
+            keywords = frozenset((*names, *(param.name.value for param in params.kwonly_params)))
+            star = getattr(getattr(params.star_arg, "name", None), "value", "")  # a bare `*` has no name
+            self._parameters = (names, keywords, star, params.star_kwarg.name.value if params.star_kwarg else "")
+        return self._parameters
 
 
 @dataclass(slots=True, eq=False)
@@ -284,6 +296,9 @@ def same(left: Any, right: Any) -> bool:
 def join(values: Iterable[Any]) -> Any:
     """One value that stands for each of `values`: tensors merge, tuples join by position, the rest becomes Either."""
     options: list[Any] = []
+    values = tuple(values)
+    if len(values) == 1:
+        return values[0]
     for value in values:
         for option in value.options if isinstance(value, Either) else (value,):
             if not any(same(option, seen) for seen in options):

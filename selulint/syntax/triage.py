@@ -7,11 +7,13 @@ import gc
 import re
 import symtable
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
+
+from selulint.syntax.bindings import DEFINITIONS, IMPORTS, Names
 
 _MARKERS = ("relu", "selu", "alphadropout", "alpha_dropout")
 # The digits by which people write SELU's alpha and scale by hand, and what such a function is made of.
@@ -52,9 +54,6 @@ _TRAINED = re.compile(
     )""",
     re.VERBOSE,
 )
-
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ class _Group(NamedTuple):
 def _groups(text: str, starts: list[int], body: Iterable[ast.stmt]) -> list[_Group]:
     groups: list[_Group] = []
     for node in body:
-        decorators = node.decorator_list if isinstance(node, _DEFINITIONS) else []
+        decorators = node.decorator_list if isinstance(node, DEFINITIONS) else []
         first = min(node.lineno, *(each.lineno for each in decorators)) - 1 if decorators else node.lineno - 1
         last = _logical_end(text, starts, node)
         if groups and first < groups[-1].last:
@@ -208,15 +207,16 @@ class _Draft(NamedTuple):
 def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
     start, end = starts[group.first], starts[group.last]
     node = group.nodes[0]
-    if isinstance(node, _DEFINITIONS):
+    if isinstance(node, DEFINITIONS):
         kind = "class" if isinstance(node, ast.ClassDef) else "def"
         words = frozenset(_IDENTIFIER.findall(text, start, end))
         return _Draft(start, end, kind, (node.name,), words, (), _methods(starts, node))
-    names = _Names()
+    names = Names()
     for each in group.nodes:
         names.scan(each)
-    kind = "import" if all(isinstance(each, _IMPORTS) for each in group.nodes) else "other"
-    return _Draft(start, end, kind, tuple(names.binds), frozenset(names.reads), tuple(names.aliases))
+    aliases = tuple(local for local, name in names.imported.items() if _is_marked(name.lower()))
+    kind = "import" if all(isinstance(each, IMPORTS) for each in group.nodes) else "other"
+    return _Draft(start, end, kind, tuple(names.binds), frozenset(names.reads), aliases)
 
 
 def _methods(starts: list[int], node: ast.stmt) -> tuple[tuple[str, int, int], ...]:
@@ -232,111 +232,6 @@ def _marked_methods(text: str, draft: _Draft, builders: set[str]) -> frozenset[s
         for name, start, end in draft.methods
         if _is_marked(text[start:end].lower()) or not builders.isdisjoint(_CALLED.findall(text, start, end))
     )
-
-
-# Whose names a node binds: another scope's, a comprehension's (where only `:=` reaches the module), the module's.
-_FOREIGN, _COMPREHENSION, _MODULE = range(3)
-# The fields in which a definition, lambda, comprehension or bare annotation differs from the scope around it.
-_INNER_FIELDS = frozenset({"body", "elt", "key", "value", "generators", "target"})
-
-
-class _Names:
-    """The names that statements bind in the module, and the names that they read anywhere."""
-
-    def __init__(self) -> None:
-        self.binds: dict[str, None] = {}
-        self.reads: set[str] = set()
-        self.aliases: list[str] = []
-
-    def scan(self, statement: ast.stmt) -> None:
-        """Walk a statement in order; with a stack, as real files hold expressions deeper than the recursion limit."""
-        stack: list[tuple[ast.AST, int]] = [(statement, _MODULE)]
-        while stack:
-            node, scope = stack.pop()
-            if isinstance(node, ast.Name):
-                self._name(node, scope)
-                continue
-            enter = _ENTER.get(type(node))
-            inner = scope if enter is None else enter(self, node, scope)
-            for field in reversed(node._fields):
-                value = getattr(node, field, None)
-                below = inner if field in _INNER_FIELDS else scope
-                if isinstance(value, list):
-                    stack.extend([(each, below) for each in reversed(value) if type(each) not in _LEAVES])
-                elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
-                    stack.append((value, below))
-
-    def _name(self, node: ast.Name, scope: int) -> None:
-        if isinstance(node.ctx, ast.Load):
-            self.reads.add(node.id)
-        elif isinstance(node.ctx, ast.Store):
-            self.bind(node.id, scope)
-
-    def bind(self, name: str | None, scope: int) -> None:
-        if name is not None and scope == _MODULE:
-            self.binds[name] = None
-
-
-# What each kind of node does to the names; the result is the scope of its inner fields.
-def _definition(names: _Names, node: ast.AST, scope: int) -> int:
-    names.bind(getattr(node, "name", None), scope)
-    return _FOREIGN
-
-
-def _comprehension(names: _Names, node: ast.AST, scope: int) -> int:
-    return min(scope, _COMPREHENSION)
-
-
-def _walrus(names: _Names, node: ast.AST, scope: int) -> int:
-    assert isinstance(node, ast.NamedExpr)
-    if scope != _FOREIGN and isinstance(node.target, ast.Name):
-        names.bind(node.target.id, _MODULE)
-    return scope
-
-
-def _augmented(names: _Names, node: ast.AST, scope: int) -> int:
-    assert isinstance(node, ast.AugAssign)
-    if isinstance(node.target, ast.Name):
-        names.reads.add(node.target.id)
-    return scope
-
-
-def _annotated(names: _Names, node: ast.AST, scope: int) -> int:
-    assert isinstance(node, ast.AnnAssign)
-    return scope if node.value is not None else _FOREIGN
-
-
-def _import(names: _Names, node: ast.AST, scope: int) -> int:
-    assert isinstance(node, _IMPORTS)
-    for alias in node.names:
-        local = alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
-        names.bind(local, scope)
-        if _is_marked(alias.name.lower()):
-            names.aliases.append(local)
-    return scope
-
-
-def _named(names: _Names, node: ast.AST, scope: int) -> int:
-    names.bind(getattr(node, "name", None), scope)
-    return scope
-
-
-def _rest(names: _Names, node: ast.AST, scope: int) -> int:
-    names.bind(getattr(node, "rest", None), scope)
-    return scope
-
-
-_ENTER: dict[type[ast.AST], Callable[[_Names, ast.AST, int], int]] = {
-    **dict.fromkeys((*_DEFINITIONS, ast.Lambda), _definition),
-    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _comprehension),
-    **dict.fromkeys(_IMPORTS, _import),
-    **dict.fromkeys((ast.ExceptHandler, ast.MatchAs, ast.MatchStar), _named),
-    ast.MatchMapping: _rest,
-    ast.NamedExpr: _walrus,
-    ast.AugAssign: _augmented,
-    ast.AnnAssign: _annotated,
-}
-_LEAVES = frozenset({ast.Constant, ast.Load, ast.Store, ast.Del, ast.alias, str, type(None)})
 
 
 def _is_marked(low: str) -> bool:
