@@ -11,7 +11,8 @@ from selulint.graph import Kind, Model
 from selulint.rules import Rule, all_rules
 from selulint.settings import Settings
 from selulint.source import Source
-from selulint.syntax.lazy import File, ParseError
+from selulint.syntax.lazy import ParseError
+from selulint.syntax.project import file_of
 
 
 class InternalError(Exception):
@@ -46,7 +47,7 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
 
 def _models(source: Source) -> list[Model]:
     try:
-        return models_of(File(source))
+        return models_of(file_of(source))
     except (ParseError, SyntaxError):
         raise
     except Exception as error:
@@ -65,11 +66,13 @@ def _failure(rule: str, error: Exception, path: str) -> Diagnostic:
 def _unknowns(models: list[Model], path: str, settings: Settings) -> Iterator[Diagnostic]:
     """What was too much to evaluate, always; every operation that is not understood, where that is asked for."""
     notice = NOT_UNDERSTOOD
-    for model in models:
-        if model.unfinished:
-            span = model.owner.span if model.owner is not None else None
-            message = f"`{model.name}` is too much to evaluate: nothing is said about it"
-            yield Diagnostic(notice.code, notice.name, notice.severity, message, path, span)
+    unfinished = [model for model in models if model.unfinished]
+    if unfinished:
+        first, others = unfinished[0], len(unfinished) - 1
+        span = first.owner.span if first.owner is not None else None
+        more, them = (f" (and {others} more)", "them") if others else ("", "it")
+        message = f"`{first.name}`{more} is too much to evaluate: nothing is said about {them}"
+        yield Diagnostic(notice.code, notice.name, notice.severity, message, path, span)
     if settings.show_unknown:
         places = {op.place: op for model in models for op in model.of(Kind.OPAQUE) if op.place is not None}
         for place, op in places.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from selulint.evaluate import initialise
+from selulint.evaluate import imports, initialise
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     BoundMethod,
@@ -17,6 +17,7 @@ from selulint.evaluate.values import (
     Instance,
     Layer,
     ListValue,
+    Module,
     ModuleAttribute,
     Super,
     Symbol,
@@ -52,6 +53,8 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
             return Const(value.name) if name == "__name__" else found or Unknown(f"class attribute `{name}`")
         case Super():
             return _of_super(value, name, place)
+        case Module():
+            return imports.attribute(vm, value, name) or imports.unknown_attribute(value, name)
         case Either():
             options = [option for option in value.options if not (isinstance(option, Const) and option.value is None)]
             joined: Value = join([get(vm, option, name, place) for option in options])

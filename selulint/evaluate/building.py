@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from selulint.evaluate.values import Const, Either, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
@@ -48,6 +48,18 @@ class Builder:
         self.ops.append(draft)
         return Tensor((len(self.ops) - 1,))
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.ops) >= MAX_OPS
+
+    def has_room(self, count: int) -> bool:
+        return len(self.ops) + count <= MAX_OPS
+
+    def overflow(self) -> Tensor:
+        """Fill up, so that what follows hangs on one opaque op."""
+        self.ops.extend(Draft(Kind.OPAQUE, "", "too many operations", ()) for _ in range(MAX_OPS - len(self.ops)))
+        return Tensor((MAX_OPS - 1,))
+
     def input(self, unknown: bool = False, features: int | None = None) -> Tensor:
         """A tensor that comes from outside; `unknown` where it is no argument of the model (a buffer, a table)."""
         return self.emit(Draft(Kind.INPUT, "", "input", (), args={"unknown": unknown}, features=features))
@@ -77,33 +89,39 @@ class Builder:
                     if others and self.ops[index].kind is kind:
                         self.ops[index].rivals |= others
 
-    def finish(self) -> tuple[Op, ...]:
-        """Frozen ops, each with the initialisation that is in force now."""
-        return tuple(_finish(index, draft) for index, draft in enumerate(self.ops))
+    def finish(self, file: Any) -> tuple[Op, ...]:
+        """Frozen ops, each with the initialisation that is in force now; what another file spells has no place."""
+
+        def own(place: Place | None) -> Place | None:
+            return place if place is None or place.unit.file is file else None
+
+        return tuple(_finish(index, draft, own) for index, draft in enumerate(self.ops))
 
 
-def _finish(index: int, draft: Draft) -> Op:
+def _finish(index: int, draft: Draft, own: Callable[[Place | None], Place | None]) -> Op:
     layer = draft.layer
     weight = draft.weight or (layer.init("weight") if layer else None)
+    bias = layer.init("bias") if layer else None
+    spelled = draft.spelled or (places(layer.args) if layer else {})
     return Op(
         index,
         draft.kind,
         draft.name,
         draft.function,
         draft.inputs,
-        draft.place,
-        draft.symbol,
-        draft.call,
+        own(draft.place),
+        own(draft.symbol),
+        own(draft.call),
         layer.serial if layer else 0,
         layer.label if layer else "",
         draft.args,
-        weight,
-        layer.init("bias") if layer else None,
+        weight if weight is None or own(weight.place) is weight.place else replace(weight, place=None),
+        bias if bias is None or own(bias.place) is bias.place else replace(bias, place=None),
         draft.fan_in,
         draft.fan_out,
-        draft.chooser,
+        own(draft.chooser),
         draft.rivals,
-        draft.spelled or (places(layer.args) if layer else {}),
+        {name: place for name, place in spelled.items() if own(place)} if spelled else spelled,
         bool(layer and layer.cells.get("addressed")),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import builtins, initialise, keras, layers, library, methods, modules, tensors
+from selulint.evaluate import builtins, initialise, keras, layers, library, methods, modules, replay, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
@@ -132,10 +132,13 @@ def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
 
 
 def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place | None) -> Value:
-    """Run a function of the file on abstract arguments and join what it returns."""
+    """Run a function of the project on abstract arguments and join what it returns."""
+    if function.unit.file is not vm.file and not vm.is_abroad:
+        return _abroad(vm, lambda: invoke(vm, function, args, place), function.name, args, place)
     vm.step()
     recursion = sum(each.node is function.node for each in vm.calls)
     if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= MAX_RECURSION:
+        vm.oldest_written = 0  # at another depth it may end otherwise: not to be repeated
         return Unknown(f"`{function.name}` calls itself too deeply")
     scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
     if function.owner is not None and args.positional and "staticmethod" not in function.decorators:
@@ -190,8 +193,31 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: b
             cells[name] = unknown if args.open else function.defaults.get(name, unknown)
 
 
-def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
-    """An object of a class of the file, after its `__init__`."""
+def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, place: Place | None) -> Value:
+    """Run code of another file as far as the allowance for that goes."""
+    try:
+        with vm.abroad():
+            return run()
+    except BudgetExhausted:
+        if vm.budget <= 0 or place is None:
+            raise
+        vm.oldest_written = 0
+        return tensors.opaque(vm, f"`{name}` is too much to look into", args.all, place)
+
+
+def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Value:
+    """An object of a class of the project, after its `__init__`."""
+    if cls.unit.file is not vm.file and not vm.is_abroad:
+        return _abroad(vm, lambda: build(vm, cls, args, place), cls.name, args, place)
+    return build(vm, cls, args, place)
+
+
+def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
+    """An object of a class whose code may run now."""
+    return replay.build(vm, cls, args, place, lambda: _construct(vm, cls, args, place))
+
+
+def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
     instance = Instance(cls=cls, place=place)
     vm.used.add(id(cls.node))
     constructor = cls.find("__init__")
@@ -205,6 +231,10 @@ def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> 
 
 def call_instance(vm: Machine, instance: Instance, args: Arguments, place: Place) -> Value:
     """Calling a module runs its `forward` (PyTorch) or `call` (Keras); a container without one runs its items."""
+    return replay.run(vm, instance, args, place, lambda: _forward(vm, instance, args, place))
+
+
+def _forward(vm: Machine, instance: Instance, args: Arguments, place: Place) -> Value:
     for name in ("forward", "call", "__call__"):
         method = instance.cells.get(name) or instance.cls.find(name)
         if isinstance(method, FunctionValue):

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
-from itertools import count
 from typing import Any
 
-import libcst as cst
-
+from selulint.evaluate import imports
 from selulint.evaluate.building import Builder
+from selulint.evaluate.replay import Template
 from selulint.evaluate.values import (
     Builtin,
     Const,
     Either,
     FunctionValue,
+    Imported,
     Instance,
     Layer,
     ListValue,
+    Module,
     Mutable,
     Scope,
     Splice,
@@ -31,13 +33,14 @@ from selulint.evaluate.values import (
     join_items,
     next_serial,
 )
-from selulint.frameworks import SPECS
 from selulint.graph import Place
 from selulint.syntax.lazy import File
-from selulint.syntax.names import imported
 
 STEPS_PER_FILE = 400_000
 STEPS_PER_ROOT = 50_000
+# What other files' code may cost, in one root and in all of them: a large library's blocks stay closed then.
+STEPS_ABROAD = 3_000
+STEPS_ABROAD_PER_FILE = 9_000
 MAX_CALL_DEPTH = 40
 MAX_RECURSION = 3
 
@@ -67,7 +70,8 @@ class Machine:
 
     def __init__(self, file: File) -> None:
         self.file = file
-        self.module = Scope()
+        self.module = Module(path=os.path.abspath(file.source.path), file=file)
+        self.modules = {self.module.path: self.module}
         self.builder = Builder()
         self.budget = self._granted = STEPS_PER_ROOT
         self.spent = 0
@@ -75,9 +79,15 @@ class Machine:
         self.created: list[Layer | Instance] = []
         self.used: set[int] = set()
         self.calls: list[FunctionValue] = []
+        self.hops = 0
+        self.is_abroad = False
+        self.allowance = 0
+        self.allowance_left = STEPS_ABROAD_PER_FILE
+        self.templates: dict[Any, Template] = {}
+        # Writing to a tied object begins a new generation: what was copied before is no longer taken to be alike.
+        self.generation = 0
+        self.oldest_written = 0
         self._journal: list[tuple[int, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
-        self._loading: set[int] = set()
-        self._position = -1
 
     def step(self) -> None:
         """Spend one step; raises BudgetExhausted when none is left."""
@@ -85,13 +95,36 @@ class Machine:
         if self.budget < 0:
             raise BudgetExhausted
 
-    def refill(self) -> None:
+    def refill(self, most: int = STEPS_PER_ROOT) -> None:
         """Give the next root its steps, as far as the file has any left."""
         self.spent += self._granted - max(self.budget, 0)
-        self.budget = self._granted = max(0, min(STEPS_PER_ROOT, STEPS_PER_FILE - self.spent))
+        self.budget = self._granted = max(0, min(most, STEPS_PER_FILE - self.spent))
+        self.allowance = min(STEPS_ABROAD, self.allowance_left)
+
+    @contextmanager
+    def abroad(self) -> Iterator[None]:
+        """While this holds, code of another file runs: on the allowance for such code, which is smaller than the budget.
+
+        Raises BudgetExhausted at once where nothing is left of it.
+        """
+        granted, home = min(self.allowance, self.budget), self.budget
+        if granted <= 0:
+            raise BudgetExhausted
+        self.budget, self.is_abroad = granted, True
+        try:
+            yield
+        finally:
+            spent = granted - max(self.budget, 0)
+            self.budget, self.is_abroad = home - spent, False
+            self.allowance -= spent
+            self.allowance_left -= spent
 
     def write(self, target: Mutable, key: Any, value: Any) -> None:
         """Set a cell of a mutable value, remembering the old content for every branch that is being evaluated."""
+        if target.serial < self.oldest_written:
+            self.oldest_written = target.serial
+        if target.tied and key != "weight" and key != "bias":
+            self.generation += 1
         for started, frame in self._journal:
             if target.serial < started and (id(target), key) not in frame:
                 frame[id(target), key] = (target, target.cells.get(key, _MISSING))
@@ -140,62 +173,57 @@ class Machine:
 
     def lookup(self, scope: Scope, name: str) -> Value:
         """The value of a name, along the scopes, then the module (loaded on demand), then the builtins."""
-        where: Scope | None = scope
-        while where is not None:
+        where: Scope = scope
+        while True:
             found: Value | None = where.cells.get(name)
-            if found is not None and (name not in where.globals or where is self.module):
-                return found
+            if found is not None and (name not in where.globals or where.parent is None):
+                return found if type(found) is not Imported else self._settle(where, name, found)
+            if where.parent is None:
+                break
             where = where.parent
-        loaded = self._load(name)
+        assert isinstance(where, Module)
+        loaded = self.load(where, name)
         if loaded is not None:
             return loaded
         return Builtin(name) if name in _BUILTINS else Unknown(f"the name `{name}` is not defined in this file")
 
-    def _load(self, name: str) -> Value | None:
-        bindings = self.file.bindings.get(name, ())
-        before = [index for index in bindings if index <= self._position]
+    def _settle(self, where: Scope, name: str, imported: Imported) -> Value:
+        """Replace a name that was imported from another file by what it means there."""
+        value = imports.resolve(self, imported)
+        where.cells[name] = value
+        return value
+
+    def load(self, module: Module, name: str) -> Value | None:
+        """What a module binds a name to, evaluating the statement that does; None where it binds no such name."""
+        if module.file is None:
+            return None
+        bindings = module.file.bindings.get(name, ())
+        before = [index for index in bindings if index <= module.position]
         for index in reversed(before or bindings):
-            if index not in self._loading:
-                self.run_statement(index)
+            if index not in module.loading:
+                self.run_statement(module, index)
                 break
-        if name in self.module.cells:
-            found: Value = self.module.cells[name]
-            return found
-        for package in self._star_imports():
-            if f"{package}.{name}" in SPECS:
-                return Symbol(f"{package}.{name}")
-        return None
+        found: Value | None = module.cells.get(name)
+        if found is not None:
+            return found if type(found) is not Imported else self._settle(module, name, found)
+        return imports.from_stars(self, module, name)
 
-    def _star_imports(self) -> list[str]:
-        if "*" not in self.module.cells:
-            names = []
-            for index in self.file.bindings.get("*", ()):
-                for node in _imports(self.file.unit(index).body):
-                    star = imported(node).get("*")
-                    names.append(star or "")
-            self.module.cells["*"] = names
-        stars: list[str] = self.module.cells["*"]
-        return stars
-
-    def run_statement(self, index: int) -> None:
-        """Evaluate one top-level statement in the module's scope."""
+    def run_statement(self, module: Module, index: int) -> None:
+        """Evaluate one top-level statement in its module's scope."""
         from selulint.evaluate.statements import run_block
 
-        outer_unit, outer_position = self.module.unit, self._position
-        self._loading.add(index)
-        self.module.unit = self.file.unit(index)
-        self._position = max(self._position, index)
+        outer_unit, outer_position = module.unit, module.position
+        module.loading.add(index)
+        module.unit = module.file.unit(index)
+        module.position = max(module.position, index)
         journal, self._journal = self._journal, []
+        oldest_written = self.oldest_written
         try:
-            run_block(self, self.module.unit.body, self.module)
+            run_block(self, module.unit.body, module)
         finally:
-            self._journal = journal
-            self._loading.discard(index)
-            self.module.unit, self._position = outer_unit, outer_position
-
-    def at_end_of_module(self) -> None:
-        """From now on names mean what they mean when the module has been imported."""
-        self._position = len(self.file.statements)
+            self._journal, self.oldest_written = journal, oldest_written
+            module.loading.discard(index)
+            module.unit, module.position = outer_unit, outer_position
 
     def truth(self, value: Any) -> bool | None:
         """Whether a value is true; None where it cannot be told or where callers may well decide otherwise."""
@@ -227,13 +255,3 @@ def _restore(target: Mutable, key: Any, old: Any) -> None:
         target.cells.pop(key, None)
     else:
         target.cells[key] = old
-
-
-def _imports(body: Sequence[Any]) -> Iterator[cst.Import | cst.ImportFrom]:
-    for statement in body:
-        for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
-            if isinstance(small, cst.Import | cst.ImportFrom):
-                yield small
-
-
-IDENTITIES = count(1)

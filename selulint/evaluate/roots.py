@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import modules
+from selulint.evaluate import calls, modules
 from selulint.evaluate.building import Builder, sources, tensors_in
-from selulint.evaluate.calls import Arguments, call, instantiate, invoke
-from selulint.evaluate.machine import BudgetExhausted, Machine
+from selulint.evaluate.calls import Arguments, call, invoke
+from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
 from selulint.evaluate.values import (
     ClassValue,
     FunctionValue,
@@ -24,6 +24,8 @@ from selulint.graph import Kind, Model, Place
 from selulint.syntax import triage
 from selulint.syntax.lazy import File
 
+# What a file's functions that hold no activation themselves may cost together.
+STEPS_FOR_CALLERS = 20_000
 _ENTRIES = ("forward", "call", "__call__")
 
 
@@ -40,12 +42,17 @@ def models_of(file: File) -> list[Model]:
     """All models of a file that no other model of the file contains, each with its component."""
     vm = Machine(file)
     roots = [_script(vm)]
-    vm.at_end_of_module()
+    vm.module.position = len(file.statements)  # from now on names mean what they mean to importers
+    callers: list[FunctionValue] = []
     for value in list(vm.module.cells.values()):
-        if isinstance(value, FunctionValue) and _is_relevant(file, value):
-            roots.append(_evaluate(vm, value.node, value.name, _call_with_unknowns(vm, value)))
-        elif isinstance(value, ClassValue) and _is_relevant(file, value):
+        if isinstance(value, ClassValue) and _is_relevant(file, value):
             roots.extend(_class_roots(vm, value))
+        elif isinstance(value, FunctionValue) and _is_relevant(file, value):
+            if file.statements[value.unit.index].marked:
+                roots.append(_evaluate(vm, value.node, value.name, _call_with_unknowns(vm, value)))
+            else:
+                callers.append(value)
+    roots.extend(_callers(vm, callers))
     used = {node for root in roots for node in root.used if node != id(root.node)}
     found: list[Model] = []
     for root in roots:
@@ -60,6 +67,18 @@ def models_of(file: File) -> list[Model]:
     return kept
 
 
+def _callers(vm: Machine, functions: list[FunctionValue]) -> Iterable[_Root]:
+    """Functions that only call what builds models show it with other sizes: worth a look, as long as it is cheap."""
+    vm.refill()
+    last = vm.spent + STEPS_FOR_CALLERS
+    for function in functions:
+        if vm.spent >= last:
+            return
+        root = _evaluate(vm, function.node, function.name, _call_with_unknowns(vm, function), most=last - vm.spent)
+        vm.refill()
+        yield replace(root, models=[model for model in root.models if not model.unfinished])
+
+
 def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:
     return value.unit.file is file and file.statements[value.unit.index].relevant
 
@@ -69,7 +88,7 @@ def _script(vm: Machine) -> _Root:
         for index, statement in enumerate(vm.file.statements):
             if statement.relevant:
                 vm.refill()
-                vm.run_statement(index)
+                vm.run_statement(vm.module, index)
         return Unknown("a script")
 
     return _evaluate(vm, None, "module", run)
@@ -83,7 +102,7 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     def build() -> Instance:
         # A module is the same in all its methods; an agent's methods may each build models of their own.
         if not built or entry is None:
-            built[:] = [instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))]
+            built[:] = [calls.build(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))]
         return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
@@ -144,14 +163,21 @@ def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
     return Arguments(tuple(Unknown(f"parameter `{name}`", parameter=True) for name in required))
 
 
-def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value], owner: ClassValue | None = None) -> _Root:
+def _evaluate(
+    vm: Machine,
+    node: Any,
+    name: str,
+    run: Callable[[], Value],
+    owner: ClassValue | None = None,
+    most: int = STEPS_PER_ROOT,
+) -> _Root:
     """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
     vm.builder, vm.created, vm.used, vm.calls = Builder(), [], set(), []
-    vm.refill()
+    vm.refill(most)
     found: list[Model] = []
     try:
         result = run()
-        built, created = vm.builder, _outermost(vm.created)
+        built, created = vm.builder, _outermost(vm, vm.created)
         for each in created:
             model = _forward(vm, each)
             if model is not None:
@@ -174,14 +200,19 @@ def _unfinished(vm: Machine, node: Any, name: str) -> Model:
     return model
 
 
-def _outermost(created: list[Layer | Instance]) -> list[Layer | Instance]:
+def _outermost(vm: Machine, created: list[Layer | Instance]) -> list[Layer | Instance]:
     """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
-    models = [each for each in created if isinstance(each, Layer) or _is_model(each.cls)]
+    models = [each for each in created if _is_here(vm, each.place) and (isinstance(each, Layer) or _is_model(each.cls))]
     inner: set[int] = set()
     for each in models:
         # Whatever holds modules is itself among the created ones, so that direct children are enough.
         inner.update(id(module) for _, module in modules.named_children(each))
     return [each for each in models if id(each) not in inner]
+
+
+def _is_here(vm: Machine, place: Place | None) -> bool:
+    """Whether something was built by code of the file that is looked at."""
+    return place is None or place.unit.file is vm.file
 
 
 def _is_model(cls: ClassValue) -> bool:
@@ -223,14 +254,14 @@ def _model(
     module: Layer | Instance | None,
     owner: ClassValue | None = None,
 ) -> Model | None:
-    ops = builder.finish()
+    ops = builder.finish(vm.file)
     kinds = {op.kind for op in ops}
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
     framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
     model = Model(name, framework, ops, frozenset(sources(tensors_in(result))), vm.file)
     cls = module.cls if isinstance(module, Instance) else owner
-    if cls is not None:
+    if cls is not None and cls.unit.file is vm.file:
         model.owner = Place(cls.node, cls.unit)
         constructor = cls.cells.get("__init__")
         model.init = Place(constructor.node, constructor.unit) if isinstance(constructor, FunctionValue) else None

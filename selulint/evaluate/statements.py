@@ -7,11 +7,11 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import attributes, calls, sequences
+from selulint.evaluate import attributes, calls, imports, sequences
 from selulint.evaluate.expressions import combine, evaluate, place_of
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
-from selulint.evaluate.values import ClassValue, Const, FunctionValue, Layer, ListValue, Scope, Symbol, Unknown, Value
+from selulint.evaluate.values import ClassValue, Const, FunctionValue, Layer, ListValue, Scope, Unknown, Value
 from selulint.syntax.names import imported
 
 _AUGMENTED: dict[type, type] = {
@@ -58,7 +58,7 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
     if kind is cst.Name:
         if isinstance(value, Layer) and value.is_container and not value.label:
             value.label = target.value
-        vm.write(vm.module if target.value in scope.globals else scope, target.value, value)
+        vm.write(module_of(scope) if target.value in scope.globals else scope, target.value, value)
     elif kind is cst.Attribute:
         owner = evaluate(vm, target.value, scope)
         attributes.put(vm, owner, target.attr.value, value, place_of(target, scope))
@@ -67,6 +67,13 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
         sequences.set_item(vm, owner, evaluate(vm, target.slice[0].slice.value, scope), value)
     elif kind in (cst.Tuple, cst.List):
         _unpack(vm, target.elements, value, scope)
+
+
+def module_of(scope: Scope) -> Scope:
+    """The scope of the file in which a scope lies."""
+    while scope.parent is not None:
+        scope = scope.parent
+    return scope
 
 
 def _unpack(vm: Machine, elements: Sequence[Any], value: Value, scope: Scope) -> None:
@@ -224,7 +231,7 @@ def _class(vm: Machine, node: Any, scope: Scope) -> Flow:
 def _import(vm: Machine, node: Any, scope: Scope) -> Flow:
     for name, dotted in imported(node).items():
         if name != "*":
-            vm.write(scope, name, Symbol(dotted))
+            vm.write(scope, name, imports.binding(scope.unit.file.source.path, dotted))
     return Flow.NORMAL
 
 

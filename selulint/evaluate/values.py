@@ -123,10 +123,14 @@ class ModuleAttribute(Value):
 
 @dataclass(slots=True, eq=False)
 class Mutable(Value):
-    """A value with cells that evaluation may write; writes are journalled so that branches can be joined."""
+    """A value with cells that evaluation may write; writes are journalled so that branches can be joined.
+
+    `tied` says that there may be copies which are taken to behave alike (see `replay`).
+    """
 
     cells: dict[str, Any] = field(default_factory=dict)
     serial: int = field(default_factory=next_serial)
+    tied: bool = field(default=False, kw_only=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -167,6 +171,28 @@ class Scope(Mutable):
     owner: ClassValue | None = None
     instance: Value | None = None
     globals: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True, eq=False)
+class Module(Scope):
+    """The names of one file, evaluated when somebody asks for them; `file` is None for a directory of modules.
+
+    `position` is the statement up to which names have been bound: a name means its last binding before that.
+    """
+
+    path: str = ""
+    file: Any = None
+    position: int = -1
+    loading: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Imported(Value):
+    """A name that another file of the project defines: what it means is found out when it is looked up."""
+
+    dotted: str
+    path: str
+    names: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -245,6 +271,7 @@ class Instance(Mutable):
 
     cls: ClassValue = None  # type: ignore[assignment]
     place: Place | None = None
+    copied: Any = None
 
 
 @dataclass(slots=True, eq=False)

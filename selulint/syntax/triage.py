@@ -62,7 +62,8 @@ class Statement:
 
     `kind` is "def", "class", "import" or "other"; `binds` the names it binds in the module, in order; `mentions` the names
     it reads (for a def or class every word of its text); `relevant` whether models may be built in it or with it;
-    `marked` names the methods of a relevant class that hold a marker themselves or call what is relevant.
+    `marked` names the methods of a relevant class that hold a marker themselves or call what is relevant; of a relevant
+    function, the function itself where it holds a marker.
     """
 
     start: int
@@ -227,6 +228,8 @@ def _methods(starts: list[int], node: ast.stmt) -> tuple[tuple[str, int, int], .
 
 
 def _marked_methods(text: str, draft: _Draft, builders: set[str]) -> frozenset[str]:
+    if draft.kind == "def":
+        return frozenset(draft.binds if _is_marked(text[draft.start : draft.end].lower()) else ())
     return frozenset(
         name
         for name, start, end in draft.methods

@@ -1,0 +1,102 @@
+"""What imports bind: framework names as symbols, names of the project's own files as what those files define."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import libcst as cst
+
+from selulint.evaluate.values import Imported, Module, Symbol, Unknown, Value
+from selulint.frameworks import SPECS
+from selulint.syntax.lazy import ParseError
+from selulint.syntax.names import imported
+from selulint.syntax.project import find_import, open_file, submodule
+
+if TYPE_CHECKING:
+    from selulint.evaluate.machine import Machine
+
+# A chain of re-exports longer than this goes round in circles.
+MAX_HOPS = 16
+
+
+def binding(importer: str, dotted: str) -> Value:
+    """What one imported name is bound to in a file."""
+    found = None if dotted in SPECS else find_import(importer, dotted)
+    return Symbol(dotted) if found is None else Imported(dotted, *found)
+
+
+def resolve(vm: Machine, name: Imported) -> Value:
+    """The value that another file of the project gives a name; a symbol of the name where that cannot be told."""
+    if vm.hops >= MAX_HOPS:
+        return Symbol(name.dotted)
+    vm.hops += 1
+    try:
+        value: Value | None = module_at(vm, name.path)
+        for each in name.names:
+            value = attribute(vm, value, each) if isinstance(value, Module) else None
+        return Symbol(name.dotted) if value is None else value
+    except ParseError:
+        return Symbol(name.dotted)
+    finally:
+        vm.hops -= 1
+
+
+def module_at(vm: Machine, path: str) -> Module | None:
+    """The module of a file, as an importer sees it; None where it cannot be read."""
+    if path not in vm.modules:
+        file = open_file(path) if path.endswith(".py") else None
+        if file is None and path.endswith(".py"):
+            return None
+        position = len(file.statements) if file is not None else 0
+        vm.modules[path] = Module(path=path, file=file, position=position)
+    return vm.modules[path]
+
+
+def attribute(vm: Machine, module: Module, name: str) -> Value | None:
+    """A name of a module: what its file binds, else a module inside the package."""
+    found: Value | None = module.cells.get(name)
+    if found is None or type(found) is Imported:
+        found = vm.load(module, name)
+    if found is not None:
+        return found
+    path = submodule(module.path, name)
+    return module_at(vm, path) if path is not None else None
+
+
+def from_stars(vm: Machine, module: Module, name: str) -> Value | None:
+    """What a name means that only a star import can have brought."""
+    for dotted in _stars(module):
+        if f"{dotted}.{name}" in SPECS:
+            return Symbol(f"{dotted}.{name}")
+        found = find_import(module.path, dotted)
+        if found is None or found[1] or name.startswith("_"):
+            continue
+        source = module_at(vm, found[0])
+        if source is not None and source is not module and vm.hops < MAX_HOPS:
+            vm.hops += 1
+            value = vm.load(source, name)
+            vm.hops -= 1
+            if value is not None:
+                return value
+    return None
+
+
+def _stars(module: Module) -> list[str]:
+    if "*" not in module.cells:
+        module.cells["*"] = [
+            imported(node)["*"]
+            for index in module.file.bindings.get("*", ())
+            for node in _imports(module.file.unit(index).body)
+            if "*" in imported(node)
+        ]
+    stars: list[str] = module.cells["*"]
+    return stars
+
+
+def _imports(body: Any) -> list[cst.Import | cst.ImportFrom]:
+    lines = (statement.body for statement in body if isinstance(statement, cst.SimpleStatementLine))
+    return [small for line in lines for small in line if isinstance(small, cst.Import | cst.ImportFrom)]
+
+
+def unknown_attribute(module: Module, name: str) -> Unknown:
+    return Unknown(f"`{name}` is not defined in `{module.path.rpartition('/')[2]}`")

@@ -1,0 +1,335 @@
+"""Building and running the same block again: what the first time gave is copied, not evaluated anew.
+
+Deep models are few blocks many times over. An object's construction is repeatable where it only made new objects; its
+forward, where it only emitted ops. Whatever else it did (writing to something older, say) makes it run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from selulint.evaluate.building import Draft
+from selulint.evaluate.values import (
+    BoundMethod,
+    Builtin,
+    ClassValue,
+    Const,
+    DictValue,
+    Either,
+    FunctionValue,
+    Instance,
+    Layer,
+    ListValue,
+    Module,
+    ModuleAttribute,
+    Mutable,
+    Partial,
+    Splice,
+    Symbol,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+    next_serial,
+)
+from selulint.graph import Init, Place
+
+if TYPE_CHECKING:
+    from selulint.evaluate.calls import Arguments
+    from selulint.evaluate.machine import Machine
+
+# Copying this many objects or ops takes about as long as one step of evaluation.
+_COPIES_PER_STEP = 4
+_ATOMS = frozenset({Const, Symbol, Unknown, Builtin, ClassValue, Module, Init, bool, int, float, str, type(None)})
+
+
+# The generation of what is never written to.
+_ALWAYS = -1
+
+
+class Unrepeatable(Exception):
+    """Something that cannot be copied, or that the next time may be different."""
+
+
+@dataclass(slots=True, eq=False)
+class Template:
+    """An object as its constructor left it. `used` are the definitions that ran, `kept` keeps the key's objects alive."""
+
+    original: Instance
+    start: int
+    used: frozenset[int]
+    kept: Any
+    runs: dict[Any, Run] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """What one forward emitted: ops whose inputs count from `first`, below which they are the arguments' sources."""
+
+    first: int
+    inputs: tuple[tuple[int, ...], ...]
+    ops: tuple[Draft, ...]
+    layers: tuple[int, ...]
+    addressed: frozenset[int]
+    result: Value
+    used: frozenset[int]
+    kept: Any
+
+
+@dataclass(slots=True, eq=False)
+class Copied:
+    """What ties an object to its template.
+
+    `parts` leads from the template's objects (by id) to this object's own; of an object that was copied inside a larger one
+    they are found when they are needed, through the `pairs` of that copying.
+    """
+
+    template: Template
+    parts: dict[int, Any]
+    generation: int
+    origin: Copied | None = None
+    pairs: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+
+    def own_parts(self) -> dict[int, Any]:
+        if self.origin is not None:
+            self.parts = {key: self.pairs[id(old)][1] for key, old in self.origin.own_parts().items()}
+            self.origin = None
+        return self.parts
+
+
+def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct: Callable[[], Instance]) -> Instance:
+    """An object of a class: a copy of one that was built from the same arguments, else a newly constructed one."""
+    try:
+        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.node))
+    except Unrepeatable:
+        return construct()
+    template = vm.templates.get(key)
+    if template is not None:
+        vm.used |= template.used
+        instance, pairs = _clone(template.original, template.start, _ALWAYS, vm.generation)
+        _tie(instance, Copied(template, {key: new for key, (_, new) in pairs.items()}, vm.generation))
+        vm.budget -= len(pairs) // _COPIES_PER_STEP
+        instance.place = place
+        vm.created.append(instance)
+        return instance
+    start, emitted = next_serial(), len(vm.builder.ops)
+    outer_used, vm.used = vm.used, set()
+    outer_oldest, vm.oldest_written = vm.oldest_written, start
+    try:
+        instance = construct()
+        pure = vm.oldest_written >= start and len(vm.builder.ops) == emitted
+        used = frozenset(vm.used)
+    finally:
+        vm.oldest_written = min(outer_oldest, vm.oldest_written)
+        outer_used |= vm.used
+        vm.used = outer_used
+    if pure:
+        try:
+            original, pairs = _clone(instance, start, vm.generation, _ALWAYS)
+        except Unrepeatable:
+            return instance
+        template = vm.templates[key] = Template(original, start, used, (cls, args))
+        _tie(instance, Copied(template, {id(new): old for old, new in pairs.values()}, vm.generation))
+    return instance
+
+
+def _tie(instance: Instance, copied: Copied) -> None:
+    for part in copied.parts.values():
+        part.tied = True
+    instance.copied = copied
+
+
+def run(vm: Machine, instance: Instance, args: Arguments, place: Place, evaluate: Callable[[], Value]) -> Value:
+    """What calling an object gives: the ops that an object of the same template emitted, else those of evaluating it."""
+    copied = instance.copied
+    if copied is None or copied.generation != vm.generation or vm.chooser is not None:
+        return evaluate()
+    tensors = [value for value in args.all if type(value) is Tensor]
+    sources = [source for tensor in tensors for source in tensor.sources]
+    if not tensors or len(set(sources)) != len(sources):
+        return evaluate()
+    try:
+        key = (_key_of_arguments(args, vm), id(place.node))
+    except Unrepeatable:
+        return evaluate()
+    known = copied.template.runs.get(key)
+    if known is not None:
+        return _again(vm, known, copied, tensors)
+    start, first = next_serial(), len(vm.builder.ops)
+    promoted, created, generation = len(vm.builder.promoted), len(vm.created), vm.generation
+    outer_used, vm.used = vm.used, set()
+    outer_oldest, vm.oldest_written = vm.oldest_written, start
+    try:
+        result = evaluate()
+        pure = vm.oldest_written >= start and len(vm.builder.promoted) == promoted and len(vm.created) == created
+        used = frozenset(vm.used)
+    finally:
+        vm.oldest_written = min(outer_oldest, vm.oldest_written)
+        outer_used |= vm.used
+        vm.used = outer_used
+    if pure and generation == vm.generation and not vm.builder.is_full:
+        try:
+            made = _record(vm, copied, first, tensors, result, used, (args, place))
+        except Unrepeatable:
+            return result
+        copied.template.runs[key] = made
+    return result
+
+
+def _record(
+    vm: Machine, copied: Copied, first: int, tensors: list[Tensor], result: Value, used: frozenset[int], kept: Any
+) -> Run:
+    ops = tuple(replace(draft) for draft in vm.builder.ops[first:])
+    inputs = tuple(tensor.sources for tensor in tensors)
+    outside = {source for sources in inputs for source in sources}
+    names = {id(mine): key for key, mine in copied.own_parts().items()}
+    layers = []
+    for draft in ops:
+        if any(index < first and index not in outside for index in draft.inputs):
+            raise Unrepeatable
+        name = names.get(id(draft.layer), 0)
+        if name == 0 and draft.layer is not None and draft.layer.serial >= copied.template.start:
+            raise Unrepeatable
+        layers.append(name)
+    made = Run(first, inputs, ops, tuple(layers), frozenset(), result, used, kept)
+    where: dict[int, tuple[int, ...]] = {index: (index,) for index in range(first, first + len(ops))}
+    _moved(result, where | dict.fromkeys(outside, ()))
+    marked = (key for key, mine in copied.parts.items() if mine.cells.get("addressed"))
+    return replace(made, addressed=frozenset(marked))
+
+
+def _again(vm: Machine, known: Run, copied: Copied, tensors: list[Tensor]) -> Value:
+    ops, parts = vm.builder.ops, copied.own_parts()
+    base = len(ops)
+    where: dict[int, tuple[int, ...]] = {known.first + number: (base + number,) for number in range(len(known.ops))}
+    for old, tensor in zip(known.inputs, tensors, strict=True):
+        where.update(dict.fromkeys(old[1:], ()))
+        where[old[0]] = tensor.sources
+    if not vm.builder.has_room(len(known.ops)):
+        return vm.builder.overflow()
+    for draft, layer in zip(known.ops, known.layers, strict=True):
+        inputs = tuple(dict.fromkeys(source for index in draft.inputs for source in where[index]))
+        mine = parts[layer] if layer else draft.layer
+        ops.append(replace(draft, inputs=inputs, layer=mine))
+    for key in known.addressed:
+        parts[key].cells["addressed"] = True
+    vm.used |= known.used
+    vm.budget -= len(known.ops) // _COPIES_PER_STEP + 1
+    return _moved(known.result, where)
+
+
+def _moved(value: Value, where: dict[int, tuple[int, ...]]) -> Value:
+    """A forward's result with its tensors where the copied ops are."""
+    match value:
+        case Tensor(sources=sources):
+            if any(source not in where for source in sources):
+                raise Unrepeatable
+            return Tensor(tuple(dict.fromkeys(each for source in sources for each in where[source])))
+        case TupleValue(items=items):
+            return TupleValue(tuple(_moved(item, where) for item in items))
+        case ListValue():
+            return ListValue.of([_moved(item, where) for item in value.items], open=value.open)
+        case Const() | Unknown():
+            return value
+    raise Unrepeatable
+
+
+def _key_of_arguments(args: Arguments, vm: Machine | None = None) -> Any:
+    positional = tuple([_key(value, vm) for value in args.positional])
+    return args.open, positional, tuple([(name, _key(value, vm)) for name, value in args.keywords.items()])
+
+
+def _key(value: Value, vm: Machine | None) -> Any:
+    """Equal for values of which it makes no difference which one is passed."""
+    match value:
+        case Const():
+            if not isinstance(value.value, str | int | float | bool | None):
+                raise Unrepeatable
+            where = value.place.node if value.place is not None else None
+            chooser = value.chooser.node if value.chooser is not None else None
+            return value.value, type(value.value), id(where), value.assumed, id(chooser)
+        case Symbol():
+            chooser = value.chooser.node if value.chooser is not None else None
+            return value.name, id(value.place.node if value.place is not None else None), id(chooser)
+        case Tensor() if vm is not None:
+            return "tensor", vm.builder.features(value)
+        case Unknown():
+            return "unknown", value.reason, value.parameter
+        case TupleValue():
+            return "tuple", tuple(_key(item, vm) for item in value.items)
+        case ListValue():
+            return "list", id(value), tuple(_key(item, vm) for item in value.items)
+        case DictValue():
+            return "dict", value.open, tuple((name, _key(each, vm)) for name, each in value.entries.items())
+        case Either():
+            return "either", tuple(_key(each, vm) for each in value.options)
+        case Partial():
+            keywords = tuple((name, _key(each, vm)) for name, each in value.keywords.items())
+            return "partial", _key(value.function, vm), tuple(_key(each, vm) for each in value.args), keywords
+        case FunctionValue() | ClassValue() | Layer() | Instance() | Builtin():
+            return id(value)
+    raise Unrepeatable
+
+
+def _clone(
+    instance: Instance, start: int, generation: int, new_generation: int
+) -> tuple[Instance, dict[int, tuple[Any, Any]]]:
+    """A copy of an object and all that was made with it; the pairs (old, new) by the id of the old.
+
+    Objects inside that are tied to templates of their own stay tied where they are of `generation`.
+    """
+    pairs: dict[int, tuple[Any, Any]] = {}
+
+    def copy(value: Any) -> Any:
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        if kind is tuple:
+            return tuple([copy(each) for each in value])
+        if isinstance(value, Mutable):
+            return copy_mutable(value, kind)
+        if kind is TupleValue:
+            return TupleValue(copy(value.items))
+        if kind is Either:
+            return Either(copy(value.options))
+        if kind is Splice:
+            return Splice(copy(value.options))
+        if kind is Partial:
+            return Partial(
+                copy(value.function), copy(value.args), {name: copy(v) for name, v in value.keywords.items()}
+            )
+        if kind is BoundMethod:
+            method = value.method if isinstance(value.method, str) else copy(value.method)
+            return BoundMethod(copy(value.receiver), method, value.place)
+        if kind is ModuleAttribute:
+            return ModuleAttribute(copy(value.owner), value.name)
+        if kind is FunctionValue and value.scope.serial < start:
+            return value
+        raise Unrepeatable
+
+    def copy_mutable(value: Any, kind: type) -> Any:
+        if value.serial < start:
+            return value
+        if id(value) in pairs:
+            return pairs[id(value)][1]
+        new: Any
+        if kind is Instance:
+            new = Instance(cls=value.cls, place=value.place)
+            tie = value.copied
+            if tie is not None and tie.generation == generation:
+                new.copied = Copied(tie.template, {}, new_generation, tie, pairs)
+        elif kind is Layer:
+            args = {name: copy(each) for name, each in value.args.items()}
+            new = Layer({}, next_serial(), value.name, value.spec, args, value.place, value.symbol, value.chooser)
+            new.label = value.label
+        elif kind is ListValue or kind is DictValue:
+            new = kind(open=value.open)
+        else:
+            raise Unrepeatable
+        pairs[id(value)] = (value, new)
+        new.cells = {key: copy(each) for key, each in value.cells.items()}
+        return new
+
+    return copy(instance), pairs
