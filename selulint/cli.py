@@ -16,7 +16,7 @@ from selulint import __version__
 from selulint.diagnostic import FAILURES, NOTICES, Severity
 from selulint.discover import discover
 from selulint.report import Report, render
-from selulint.run import FileResult, WriteError, lint, lint_bytes, plan, write
+from selulint.run import FileResult, ModelsError, WriteError, lint, lint_bytes, models_in, plan, write
 from selulint.settings import OPTIONS, OUTPUT_FORMATS, Settings, SettingsError, resolve, unknown_selector
 
 CLEAN, FINDINGS, FAILURE, INTERRUPTED = 0, 1, 2, 130
@@ -302,6 +302,40 @@ def rule(name: str | None, everything: bool) -> int:
     for index, (code, title, severity, default, summary, doc) in enumerate(chosen):
         kind = severity.name.lower() + ("" if default else ", opt-in")
         click.echo(f"{chr(10) * bool(index)}# {title} ({code}, {kind})\n\n{doc or summary}")
+    return CLEAN
+
+
+@app.command()
+@click.argument("target")
+@click.option(
+    "--output-format", type=click.Choice(("text", "json", "dot", "svg")), default="text", help="How to show it."
+)
+@click.option("--output-file", metavar="FILE", help="Write it to a file.")
+def graph(target: str, output_format: str, output_file: str | None) -> int:
+    """Show what is understood of the models in FILE, or in FILE:NAME of one class or function: op by op, with the gain
+    of each initialiser, and what is not understood and why.
+
+    Exits 2 where the file cannot be read or parsed, or holds no such model.
+    """
+    from selulint.report.graphs import FORMATS
+
+    path, _, name = (target, "", "") if os.path.exists(target) else target.rpartition(":")
+    try:
+        models = models_in(path or target, parts=bool(name))
+    except ModelsError as error:
+        _complain(str(error))
+        return FAILURE
+    shown = [model for model in models if not name or name in (model.name, model.name.partition(".")[0])]
+    if not shown:
+        names = ", ".join(dict.fromkeys(model.name for model in models))
+        found = f"it has {names}" if names else "there are none that hold an activation or dropout"
+        _complain(f"{path or target}: no model{f' called `{name}`' * bool(name)}: {found}")
+        return FAILURE
+    pieces = FORMATS[output_format](shown)
+    if output_file is not None:
+        return CLEAN if _to_file(output_file, pieces) else FAILURE
+    for piece in pieces:
+        click.echo(piece, nl=False)
     return CLEAN
 
 

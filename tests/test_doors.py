@@ -33,6 +33,7 @@ DOORS = {
     "discover": (),
     "settings": ("diagnostic", "discover", "rules"),
     "suppress": ("diagnostic", "settings", "source"),
+    "report.graphs": ("graph",),
     "report.": ("report", "diagnostic", "source"),
     "syntax.": ("syntax", "diagnostic", "source"),
 }
