@@ -213,7 +213,8 @@ def _complain_of_failures(results: Sequence[FileResult]) -> None:
             if diagnostic.code in FAILURES:
                 place = result.path
                 if diagnostic.span is not None and result.source is not None:
-                    place += ":{}:{}".format(*result.source.locate(diagnostic.span.start))
+                    cell, row, column = result.source.position(diagnostic.span.start)
+                    place += f":cell {cell}:{row}:{column}" if cell else f":{row}:{column}"
                 complain(f"{place}: {diagnostic.name}: {diagnostic.message}")
 
 

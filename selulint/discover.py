@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-SUFFIXES = (".py", ".pyi")
-NOTEBOOK = ".ipynb"
+SUFFIXES = (".py", ".pyi", ".ipynb")
 SPECIAL = frozenset("*?[]!\\/#")
 
 
@@ -94,11 +93,10 @@ class Problem:
 
 @dataclass(slots=True)
 class Discovery:
-    """What was found: files sorted by path, problems in order of the paths, and how many notebooks were passed over."""
+    """What was found: files sorted by path, problems in order of the paths."""
 
     files: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    notebooks: int = 0
 
 
 def discover(
@@ -131,9 +129,6 @@ def _single(path: str, found: Discovery) -> Iterator[Hit]:
     except OSError as error:
         found.problems.append(Problem(path, _reason(path, error)))
         return
-    if path.endswith(NOTEBOOK):
-        found.notebooks += 1
-        return
     yield os.path.realpath(path), os.path.islink(path), os.path.normpath(path)
 
 
@@ -150,7 +145,7 @@ def _walk(top: str, exclude: Sequence[Globs], respect_gitignore: bool, found: Di
     given = os.path.abspath(top)
     excludes = [globs.sparing(given + "/") for globs in exclude]
     shown = "" if os.path.normpath(top) == "." else os.path.join(os.path.normpath(top), "")
-    before, count = len(found.problems), found.notebooks
+    before = len(found.problems)
     stack: list[tuple[str, str, str, list[Globs]]] = [(shown, given + "/", absolute + "/", ignores)]
     empty = True
     while stack:
@@ -166,15 +161,13 @@ def _walk(top: str, exclude: Sequence[Globs], respect_gitignore: bool, found: Di
             if not entry.is_symlink() and entry.is_dir(follow_symlinks=False):
                 if not _skipped(path + entry.name + "/", real + entry.name + "/", excludes, here):
                     stack.append((name + entry.name + "/", f"{path}{entry.name}/", f"{real}{entry.name}/", here))
-            elif entry.name.endswith((*SUFFIXES, NOTEBOOK)):
+            elif entry.name.endswith(SUFFIXES):
                 if _skipped(path + entry.name, real + entry.name, excludes, here):
                     continue
-                if entry.name.endswith(NOTEBOOK):
-                    found.notebooks += 1
-                elif hit := _taken(entry, name, real, found):
+                if hit := _taken(entry, name, real, found):
                     empty = False
                     yield hit
-    if empty and len(found.problems) == before and found.notebooks == count:
+    if empty and len(found.problems) == before:
         found.problems.append(Problem(top, "no Python files found"))
 
 

@@ -23,6 +23,7 @@ from selulint.diagnostic import (
     Severity,
     Span,
 )
+from selulint.notebook import SUFFIX, Notebook
 from selulint.settings import Settings
 from selulint.source import Source, SourceError
 from selulint.suppress import MARKER, suppress
@@ -175,8 +176,10 @@ def lint_task(task: Task, settings: Settings) -> FileResult:
 def lint_bytes(path: str, data: bytes, settings: Settings, candidate: bool | None = None) -> FileResult:
     """Lint, and fix if the settings say so, the bytes of one file; `candidate` is what triage said of them."""
     source = None
+    if path.endswith(SUFFIX) and not triage.is_candidate(data):
+        return FileResult(path)
     try:
-        source = Source.decode(path, data)
+        source = decode(path, data)
         if broken := _broken(source):
             return FileResult(path, (broken,), source)
         if triage.is_candidate(data) if candidate is None else candidate:
@@ -200,15 +203,22 @@ def models_in(path: str, parts: bool = False) -> list[Model]:
     from selulint.syntax.lazy import ParseError
 
     try:
-        source = Source.decode(path, _read(path))
+        source = decode(path, _read(path))
         if broken := _broken(source):
             assert broken.span is not None
-            raise ModelsError("{}:{}:{}: {}".format(path, *source.locate(broken.span.start), broken.message))
+            cell, row, column = source.position(broken.span.start)
+            place = f"{path}:{f'cell {cell}:' if cell else ''}{row}:{column}"
+            raise ModelsError(f"{place}: {broken.message}")
         return models_of_source(source, parts)
     except OSError as error:
         raise ModelsError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (SourceError, SyntaxError, ParseError, InternalError) as error:
         raise ModelsError(f"{path}: {error}") from error
+
+
+def decode(path: str, data: bytes) -> Source:
+    """The text of a file or notebook. Raises SourceError."""
+    return Notebook.decode(path, data) if path.endswith(SUFFIX) else Source.decode(path, data)
 
 
 def _plain(source: Source, diagnostics: Sequence[Diagnostic]) -> FileResult:
@@ -238,8 +248,11 @@ def _fixed(source: Source, data: bytes, settings: Settings) -> FileResult:
         diagnostics.append(_notice(INTERNAL_ERROR, source.path, outcome.error))
     if outcome.text == source.text:
         return _plain(source, diagnostics)
-    after = source.encode(outcome.text)
-    fixed = Source(source.path, outcome.text, source.encoding, source.bom)
+    try:
+        after = source.encode(outcome.text)
+    except SourceError as error:
+        return _plain(source, [*check(source, settings), _notice(INTERNAL_ERROR, source.path, f"not fixed: {error}")])
+    fixed = source.with_text(outcome.text)
     return FileResult(source.path, tuple(diagnostics), fixed, tuple(outcome.applied), data, after)
 
 
@@ -252,7 +265,7 @@ def check(source: Source, settings: Settings) -> list[Diagnostic]:
 
 def _broken(source: Source) -> Diagnostic | None:
     try:
-        error = triage.syntax_error(source.text, source.path)
+        error = triage.syntax_error(source.text, source.path, scopes=not isinstance(source, Notebook))
     except (RecursionError, MemoryError):
         return _notice(CANNOT_PARSE, source.path, "too deeply nested to be parsed")
     if error is None:

@@ -8,6 +8,7 @@ import re
 import tokenize
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -37,6 +38,8 @@ class Source:
     encoding: str = "utf-8"
     bom: bool = False
     _line_starts: list[int] = field(default_factory=list, repr=False)
+    # Flags with which Python compiles such a text.
+    compile_flags: ClassVar[int] = 0
 
     @classmethod
     def decode(cls, path: str, data: bytes) -> Source:
@@ -71,6 +74,23 @@ class Source:
         """Line and column of an offset, both counted from 1, the column in characters."""
         line = bisect_right(self.line_starts, offset)
         return line, offset - self.line_starts[line - 1] + 1
+
+    def position(self, offset: int) -> tuple[int | None, int, int]:
+        """Cell of a notebook (None in other files), line and column of an offset as users count them."""
+        return None, *self.locate(offset)
+
+    def extent(self, line: int) -> tuple[int, int]:
+        """First and last line (from 1, of the whole text) of the cell or file around a line."""
+        last = len(self.line_starts)
+        return 1, last - (not self.line(last))
+
+    def with_text(self, text: str) -> Source:
+        """The same file with another text."""
+        return Source(self.path, text, self.encoding, self.bom)
+
+    def shown(self, number: int) -> str:
+        """A line (from 1) as its author wrote it."""
+        return self.line(number)
 
     def line(self, number: int) -> str:
         """Text of a line (from 1) without its newline."""

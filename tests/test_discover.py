@@ -35,8 +35,8 @@ def reasons(found: Discovery) -> list[tuple[str, str]]:
 def test_walks_directories_in_order_and_keeps_python_files_only() -> None:
     make("src/b.py", "src/a.pyi", "src/deep/er/c.py", "src/readme.md", "src/nb.ipynb", "src/py")
     found = discover(["src"])
-    assert found.files == ["src/a.pyi", "src/b.py", "src/deep/er/c.py"]
-    assert found.problems == [] and found.notebooks == 1
+    assert found.files == ["src/a.pyi", "src/b.py", "src/deep/er/c.py", "src/nb.ipynb"]
+    assert found.problems == []
     assert discover(["."]).files == found.files
     assert discover(["./src/"]).files == found.files
     assert discover([os.path.abspath("src")]).files == [os.path.abspath(name) for name in found.files]
@@ -77,10 +77,10 @@ def test_a_named_file_is_taken_though_excluded_unless_exclusion_is_forced() -> N
     assert discover(["build/a.py"], excluding("build"), force_exclude=True) == Discovery()
 
 
-def test_named_files_need_no_suffix_and_notebooks_are_passed_over() -> None:
+def test_named_files_need_no_suffix() -> None:
     make("script", "a.ipynb")
     found = discover(["script", "a.ipynb"])
-    assert found.files == ["script"] and found.problems == [] and found.notebooks == 1
+    assert found.files == ["a.ipynb", "script"] and found.problems == []
 
 
 def test_obeys_gitignore_as_git_does() -> None:

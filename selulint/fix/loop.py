@@ -125,10 +125,10 @@ def _tried(turn: _Pass, fixes: tuple[Fix, ...]) -> tuple[_Step | None, str]:
         return None, "the fix changes nothing"
     if text in turn.seen:
         return None, "the fix leads back to an earlier text"
-    reason = _broken(text, old.path) or _disturbed(old.text, text, edits)
+    reason = _broken(text, old) or _disturbed(old.text, text, edits)
     if reason:
         return None, reason
-    source = Source(old.path, text, old.encoding, old.bom)
+    source = old.with_text(text)
     try:
         source.encode(text)
         found = turn.check(source)
@@ -140,12 +140,12 @@ def _tried(turn: _Pass, fixes: tuple[Fix, ...]) -> tuple[_Step | None, str]:
     return (None, reason) if reason else (_Step(fixes, source, found), "")
 
 
-def _broken(text: str, path: str) -> str:
+def _broken(text: str, source: Source) -> str:
     """Why the text is no valid Python; compiling also sees what the grammar does not, such as repeated keywords."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(text, path, "exec", dont_inherit=True)
+            compile(text, source.path, "exec", source.compile_flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return f"the result is no valid Python: {error}"
     return ""

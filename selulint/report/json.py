@@ -35,7 +35,7 @@ def _object(diagnostic: Diagnostic, source: Source | None) -> dict[str, Any]:
         "severity": diagnostic.severity.name.lower(),
         "message": diagnostic.message,
         "filename": filename,
-        "cell": None,
+        "cell": source.position(diagnostic.span.start)[0] if source and diagnostic.span else None,
         "location": start,
         "end_location": end,
         "fix": None if diagnostic.fix is None else _fix(diagnostic.fix, source),
@@ -62,5 +62,5 @@ def _fix(fix: Fix, source: Source | None) -> dict[str, Any]:
 def _places(span: Span | None, source: Source | None) -> tuple[dict[str, int], dict[str, int]]:
     if span is None or source is None:
         return {"row": 1, "column": 1}, {"row": 1, "column": 1}
-    (row, column), (end_row, end_column) = source.locate(span.start), source.locate(span.end)
+    (_, row, column), (_, end_row, end_column) = source.position(span.start), source.position(span.end)
     return {"row": row, "column": column}, {"row": end_row, "column": end_column}

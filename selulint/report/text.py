@@ -56,8 +56,8 @@ def _style(text: str, color: bool, **style: object) -> str:
 def _place(path: str, span: Span | None, source: Source | None) -> str:
     if span is None or source is None:
         return path
-    line, column = source.locate(span.start)
-    return f"{path}:{line}:{column}"
+    cell, line, column = source.position(span.start)
+    return f"{path}:cell {cell}:{line}:{column}" if cell else f"{path}:{line}:{column}"
 
 
 def _headline(diagnostic: Diagnostic, source: Source | None, color: bool) -> str:
@@ -101,17 +101,18 @@ def frame(source: Source, span: Span, width: int, context: int, tint: str, color
     first, start = source.locate(span.start)
     last, stop = source.locate(max(span.start, span.end - 1))
     stop += span.end > span.start
-    final = len(source.line_starts) - (not source.line(len(source.line_starts)))
-    for number in _shown(max(1, first - context), first, last, max(min(last + context, final), last)):
+    (begin, _), (_, final) = source.extent(first), source.extent(last)
+    above = first - source.position(span.start)[1]
+    for number in _shown(max(begin, first - context), first, last, max(min(last + context, final), last)):
         if number is None:
             yield " " * width + _style(" |", color, fg="blue") + " ..."
             continue
-        text = source.line(number)
+        text = source.shown(number)
         inside = first <= number <= last
         left = start - 1 if number == first else len(text) - len(text.lstrip())
         right = stop - 1 if number == last else len(text.rstrip())
         cells, from_cell, to_cell = _fitted(text, left, right, inside)
-        yield _style(f"{number:>{width}} |", color, fg="blue") + f" {cells}"
+        yield _style(f"{number - above:>{width}} |", color, fg="blue") + f" {cells}"
         if inside and (text.strip() or first == last):
             marks = " " * from_cell + _style("^" * max(1, to_cell - from_cell), color, fg=tint, bold=True)
             yield " " * width + _style(" |", color, fg="blue") + f" {marks}"

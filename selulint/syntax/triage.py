@@ -88,11 +88,17 @@ def trained_weights(text: str) -> bool:
     return any(hint in text for hint in _TRAINED_HINTS) and _TRAINED.search(text) is not None
 
 
-def syntax_error(text: str, path: str) -> tuple[str, int, int] | None:
-    """Message, line and column (both from 1) of the first syntax error; None for good Python."""
+def syntax_error(text: str, path: str, scopes: bool = True) -> tuple[str, int, int] | None:
+    """Message, line and column (both from 1) of the first syntax error; None for good Python.
+
+    Without `scopes` only the grammar counts: notebooks may `await` anywhere.
+    """
     try:
         with _quiet():
-            symtable.symtable(text, path, "exec")
+            if scopes:
+                symtable.symtable(text, path, "exec")
+            else:
+                ast.parse(text)
     except SyntaxError as error:
         return error.msg, max(error.lineno or 1, 1), max(error.offset or 1, 1)
     except (ValueError, RecursionError, MemoryError) as error:
