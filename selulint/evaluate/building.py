@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from selulint.evaluate.values import Const, Either, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
 from selulint.graph import Init, Kind, Op, Place
 
 MAX_OPS = 4_000
+_BASES = count(0, MAX_OPS)
 
 
 @dataclass(slots=True, eq=False)
@@ -36,17 +38,40 @@ class Draft:
 
 @dataclass(slots=True, eq=False)
 class Builder:
-    """The ops of one root in order of evaluation."""
+    """The ops of one root in order of evaluation.
+
+    Tensors name their ops by numbers that no two builders share: `base` is that of the first. A tensor that another graph
+    made (in `__init__`, say, and kept) is an input of this one.
+    """
 
     ops: list[Draft] = field(default_factory=list)
     promoted: dict[Unknown, Tensor] = field(default_factory=dict)
+    base: int = field(default_factory=lambda: next(_BASES))
+    _foreign: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def end(self) -> int:
+        """The number that the next op gets."""
+        return self.base + len(self.ops)
+
+    def op(self, source: int) -> Draft:
+        return self.ops[source - self.base]
 
     def emit(self, draft: Draft) -> Tensor:
         """Append an op; past the bound everything that follows hangs on one opaque op."""
         if len(self.ops) >= MAX_OPS:
-            return Tensor((MAX_OPS - 1,))
+            return Tensor((self.base + MAX_OPS - 1,))
+        if any(source < self.base or source >= self.end for source in draft.inputs):
+            draft.inputs = tuple(dict.fromkeys(self._own(source) for source in draft.inputs))
         self.ops.append(draft)
-        return Tensor((len(self.ops) - 1,))
+        return Tensor((self.end - 1,))
+
+    def _own(self, source: int) -> int:
+        if self.base <= source < self.end:
+            return source
+        if source not in self._foreign:
+            self._foreign[source] = self.input(unknown=True).sources[0]
+        return self._foreign[source]
 
     @property
     def is_full(self) -> bool:
@@ -58,7 +83,7 @@ class Builder:
     def overflow(self) -> Tensor:
         """Fill up, so that what follows hangs on one opaque op."""
         self.ops.extend(Draft(Kind.OPAQUE, "", "too many operations", ()) for _ in range(MAX_OPS - len(self.ops)))
-        return Tensor((MAX_OPS - 1,))
+        return Tensor((self.base + MAX_OPS - 1,))
 
     def input(self, unknown: bool = False, features: int | None = None) -> Tensor:
         """A tensor that comes from outside; `unknown` where it is no argument of the model (a buffer, a table)."""
@@ -74,7 +99,7 @@ class Builder:
 
     def features(self, tensor: Tensor) -> int | None:
         """Size of the channel axis, where all sources agree on it."""
-        sizes = {self.ops[source].features for source in tensor.sources}
+        sizes = {self.op(source).features if self.base <= source < self.end else None for source in tensor.sources}
         return sizes.pop() if len(sizes) == 1 else None
 
     def set_rivals(self, arms: list[range]) -> None:
@@ -95,10 +120,15 @@ class Builder:
         def own(place: Place | None) -> Place | None:
             return place if place is None or place.unit.file is file else None
 
-        return tuple(_finish(index, draft, own) for index, draft in enumerate(self.ops))
+        return tuple(_finish(index, self.base, draft, own) for index, draft in enumerate(self.ops))
+
+    def numbers(self, values: Iterable[Value]) -> frozenset[int]:
+        """Positions of the ops that made the tensors inside these values."""
+        found = (source for value in values for source in sources(tensors_in(value)))
+        return frozenset(source - self.base for source in found if self.base <= source < self.end)
 
 
-def _finish(index: int, draft: Draft, own: Callable[[Place | None], Place | None]) -> Op:
+def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], Place | None]) -> Op:
     layer = draft.layer
     weight = draft.weight or (layer.init("weight") if layer else None)
     bias = layer.init("bias") if layer else None
@@ -108,7 +138,7 @@ def _finish(index: int, draft: Draft, own: Callable[[Place | None], Place | None
         draft.kind,
         draft.name,
         draft.function,
-        draft.inputs,
+        tuple([source - base for source in draft.inputs]),
         own(draft.place),
         own(draft.symbol),
         own(draft.call),

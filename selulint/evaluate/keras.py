@@ -85,10 +85,11 @@ def apply_model(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Val
         return opaque(vm, "a model used as a layer", args.all, place)
     for tensor in tensors_in(inputs):
         for source in tensor.sources:
-            op = vm.builder.ops[source]
+            op = vm.builder.op(source)
             earlier = tuple(index for index in sources(given) if index < source)
             if op.kind is Kind.INPUT and earlier:
                 op.kind, op.function, op.inputs = Kind.RESHAPE, "identity", earlier
+                vm.oldest_written = 0  # an op that was there before has changed: not to be repeated
     result: Value = outputs
     return result
 

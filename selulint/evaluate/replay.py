@@ -114,12 +114,12 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
         instance.place = place
         vm.created.append(instance)
         return instance
-    start, emitted = next_serial(), len(vm.builder.ops)
+    start, emitted = next_serial(), vm.builder.end
     outer_used, vm.used = vm.used, set()
     outer_oldest, vm.oldest_written = vm.oldest_written, start
     try:
         instance = construct()
-        pure = vm.oldest_written >= start and len(vm.builder.ops) == emitted
+        pure = vm.oldest_written >= start and vm.builder.end == emitted
         used = frozenset(vm.used)
     finally:
         vm.oldest_written = min(outer_oldest, vm.oldest_written)
@@ -157,7 +157,7 @@ def run(vm: Machine, instance: Instance, args: Arguments, place: Place, evaluate
     known = copied.template.runs.get(key)
     if known is not None:
         return _again(vm, known, copied, tensors)
-    start, first = next_serial(), len(vm.builder.ops)
+    start, first = next_serial(), vm.builder.end
     promoted, created, generation = len(vm.builder.promoted), len(vm.created), vm.generation
     outer_used, vm.used = vm.used, set()
     outer_oldest, vm.oldest_written = vm.oldest_written, start
@@ -181,7 +181,7 @@ def run(vm: Machine, instance: Instance, args: Arguments, place: Place, evaluate
 def _record(
     vm: Machine, copied: Copied, first: int, tensors: list[Tensor], result: Value, used: frozenset[int], kept: Any
 ) -> Run:
-    ops = tuple(replace(draft) for draft in vm.builder.ops[first:])
+    ops = tuple(replace(draft) for draft in vm.builder.ops[first - vm.builder.base :])
     inputs = tuple(tensor.sources for tensor in tensors)
     outside = {source for sources in inputs for source in sources}
     names = {id(mine): key for key, mine in copied.own_parts().items()}
@@ -202,7 +202,7 @@ def _record(
 
 def _again(vm: Machine, known: Run, copied: Copied, tensors: list[Tensor]) -> Value:
     ops, parts = vm.builder.ops, copied.own_parts()
-    base = len(ops)
+    base = vm.builder.end
     where: dict[int, tuple[int, ...]] = {known.first + number: (base + number,) for number in range(len(known.ops))}
     for old, tensor in zip(known.inputs, tensors, strict=True):
         where.update(dict.fromkeys(old[1:], ()))

@@ -9,7 +9,7 @@ from typing import Any
 import libcst as cst
 
 from selulint.evaluate import calls, modules
-from selulint.evaluate.building import Builder, sources, tensors_in
+from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, invoke
 from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
 from selulint.evaluate.values import (
@@ -259,7 +259,7 @@ def _model(
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
     framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
-    model = Model(name, framework, ops, frozenset(sources(tensors_in(result))), vm.file)
+    model = Model(name, framework, ops, builder.numbers([result]), vm.file)
     cls = module.cls if isinstance(module, Instance) else owner
     if cls is not None and cls.unit.file is vm.file:
         model.owner = Place(cls.node, cls.unit)
