@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, attributes, sequences, tensors
+from selulint.evaluate import arithmetic, attributes, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
@@ -47,6 +47,17 @@ _PURE: dict[str, Callable[..., Any]] = {
 }
 
 
+_FORMULAS: dict[str, Callable[..., Any]] = {
+    "int": lambda number: number,
+    "float": lambda number: number,
+    "round": lambda number, digits=0: number,
+    "max": max,
+    "min": min,
+    "abs": abs,
+    "sum": lambda *numbers: sum(numbers),
+}
+
+
 def call(vm: Machine, name: str, args: Arguments, place: Place) -> Value:
     """The value of calling a builtin."""
     handler = _BUILTINS.get(name)
@@ -54,6 +65,10 @@ def call(vm: Machine, name: str, args: Arguments, place: Place) -> Value:
         return handler(vm, args, place)
     if any(tensors_in(value) for value in args.positional[:1]) and name not in ("print", "len", "repr", "id"):
         return tensors.opaque(vm, f"`{name}` of a tensor", args.all, place)
+    if name in _FORMULAS and args.positional and not args.keywords:
+        operands = arithmetic.operands(args.positional)
+        if operands is not None:
+            return numbers.formula(_FORMULAS[name], *operands)
     known = [arithmetic.plain(value) for value in args.positional]
     if name in _PURE and known and not args.keywords and all(value is not arithmetic.UNKNOWN for value in known):
         return arithmetic.compute(_PURE[name], *known)
@@ -103,11 +118,15 @@ def make_dict(vm: Machine, args: Arguments, place: Place) -> Value:
     return result
 
 
+def _unknown_items(count: int) -> list[Value]:
+    return [Unknown("an item of something unknown") for _ in range(count)]
+
+
 def _zip(vm: Machine, args: Arguments, place: Place) -> Value:
     columns = [sequences.items_of(vm, value) for value in args.positional]
     if any(not items and more for items, more in columns):
         known = max((len(items) for items, _ in columns), default=0) or 2
-        columns = [(items or [Unknown("an item of something unknown")] * known, True) for items, _ in columns]
+        columns = [(items or _unknown_items(known), True) for items, _ in columns]
     rows = zip(*(items for items, _ in columns), strict=False)
     return ListValue.of((TupleValue(row) for row in rows), open=any(more for _, more in columns))
 
@@ -117,8 +136,8 @@ def _enumerate(vm: Machine, args: Arguments, place: Place) -> Value:
     start = args.get("start", 1)
     first = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
     if not items and more:
-        pair = TupleValue((Unknown("an index"), Unknown("an item of something unknown")))
-        return ListValue.of([pair, pair], open=True)
+        pairs = (TupleValue((Unknown("an index"), item)) for item in _unknown_items(2))
+        return ListValue.of(pairs, open=True)
     return ListValue.of((TupleValue((Const(first + i), item)) for i, item in enumerate(items)), open=more)
 
 
