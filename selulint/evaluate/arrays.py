@@ -211,7 +211,7 @@ def init_for(array: Array, fan_in: Callable[[Number], float | None]) -> Init:
         return None if fan is None or m is None or s is None else fan * (m * m + s * s)
 
     init: Init = array.cells["init"]
-    return init if init.name in ("unknown", "loaded") else replace(init, gain=settled(compute))
+    return init if init.name in ("unknown", "loaded") else replace(init, gain=settled(compute), default=False)
 
 
 def init_of_weight(weight: Array, function: str) -> Init:

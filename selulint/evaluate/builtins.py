@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, attributes, numbers, sequences, tensors
+from selulint.evaluate import arithmetic, attributes, modules, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
+    BASE,
     NONE,
     ClassValue,
     Const,
@@ -228,11 +229,37 @@ def _hasattr(vm: Machine, args: Arguments, place: Place) -> Value:
     if len(args.positional) != 2 or not isinstance(args.positional[1], Const):
         return Unknown("hasattr")
     value, name = args.positional[0], args.positional[1].value
-    if isinstance(value, Layer) and name in ("weight", "bias"):
-        return Const(isinstance(attributes.get(vm, value, name, place), ModuleAttribute | Const))
-    if isinstance(value, Instance) and name in value.cells:
-        return Const(True)
-    return Unknown("hasattr")
+    found = _has(vm, value, name, place)
+    return Unknown("hasattr") if found is None else Const(found)
+
+
+# What modules have from their framework though nobody sets it, or get while they are used.
+_FROM_FRAMEWORK = frozenset(
+    "training running_mean running_var num_batches_tracked weight_g weight_v weight_orig parametrizations device dtype "
+    "kernel built name in_proj_weight out_proj register_buffer register_parameter get_submodule".split()
+)
+
+
+def _has(vm: Machine, value: Value, name: Any, place: Place) -> bool | None:
+    """Whether a module has an attribute; None where that cannot be told."""
+    if isinstance(value, Layer):
+        if name in ("weight", "bias"):
+            return isinstance(attributes.get(vm, value, name, place), ModuleAttribute | Const)
+        if name == "reset_parameters":
+            return value.spec.kind in ("parametric", "norm")
+        if name in value.args or f".{name}" in value.cells:
+            return True
+    elif isinstance(value, Instance):
+        if name in value.cells or value.cls.find(name) is not None:
+            return True
+        if BASE in value.cells:
+            return _has(vm, value.cells[BASE], name, place)
+        bases = [base for base in value.cls.mro() if not isinstance(base, ClassValue)]
+        if any(not isinstance(base, Symbol) or base.name not in SPECS for base in bases):
+            return None
+    else:
+        return None
+    return None if name in _FROM_FRAMEWORK or modules.is_method(name) else False
 
 
 def _type(vm: Machine, args: Arguments, place: Place) -> Value:

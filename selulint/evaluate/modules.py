@@ -200,6 +200,8 @@ def _inherited(vm: Machine, receiver: Instance, name: str, place: Place) -> None
     """A method of a base class in another file: such ones initialise, and by custom call `_init_weights` on each module."""
     from selulint.evaluate.calls import NO_ARGUMENTS, invoke
 
+    if all(isinstance(base, ClassValue) or getattr(base, "name", "") in SPECS for base in receiver.cls.mro()):
+        return
     own = receiver.cls.find("_init_weights")
     if name not in _INITIALISING or not isinstance(own, FunctionValue):
         initialise.escape(vm, name, [receiver])
@@ -312,3 +314,8 @@ _GROWING: dict[str, Callable[[Machine, Layer | Instance, Arguments], Value]] = {
     "register_parameter": _register,
     "register_buffer": _register,
 }
+
+
+def is_method(name: str) -> bool:
+    """Whether modules have a method of this name from their framework."""
+    return name in _LISTINGS or name in _GROWING or name in _SELF or name in ("apply", "forward", "load_state_dict")
