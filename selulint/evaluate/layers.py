@@ -236,7 +236,7 @@ def apply_function(
         tensors = [vm.builder.promote(value) for value in _parameters(values)]
     if not tensors:
         return Unknown(f"`{name}` of something unknown")
-    weight = arrays.weight_among(spec.function, bound)
+    weight = arrays.weight_among(name, spec.function, bound)
     is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
     kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
