@@ -230,7 +230,8 @@ def _build_keras(vm: Machine, instance: Instance, place: Place) -> None:
 
 def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
     instance = Instance(cls=cls, place=place)
-    vm.used.add(id(cls.node))
+    # What an object inherits from is looked at through it.
+    vm.used.update(id(base.node) for base in cls.mro() if isinstance(base, ClassValue))
     constructor = cls.find("__init__")
     if isinstance(constructor, FunctionValue):
         invoke(vm, constructor, args.prepend(instance), place)

@@ -161,7 +161,7 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         layer,
         constants(layer.args),
         layer.chooser,
-        features=units if isinstance(units, int) else None,
+        features=units if isinstance(units, int) else _channels(layer, size),
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
         weight=kernel_init(vm, layer, sizes, size, place),
@@ -169,6 +169,12 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
     result = vm.builder.emit(draft)
     wanted = layer.args.get("activation")
     return result if wanted is None else activate(vm, wanted, result, layer.place or place, place, None)
+
+
+def _channels(layer: Layer, size: int | None) -> int | None:
+    """The channels that a depthwise layer makes of its input's."""
+    times = layer.constant("depth_multiplier") if layer.spec.function.startswith("depthwise") else None
+    return size * times if size is not None and isinstance(times, int) else None
 
 
 def activate(vm: Machine, wanted: Value, tensor: Tensor, fallback: Place, call: Place, layer: Layer | None) -> Value:
