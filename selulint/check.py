@@ -29,7 +29,7 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
     Raises ParseError where the text is no Python, InternalError where the evaluator fails.
     """
     rules = [each for each in all_rules() if settings.enabled(each.code, each.name, each.default, source.path)]
-    models = _models(source)
+    models = models_of_source(source)
     found: dict[tuple[str, int, int], Diagnostic] = {}
     failed: list[Diagnostic] = []
     for each in rules:
@@ -45,9 +45,10 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
     return sorted(everything, key=lambda d: (d.span.start, d.span.end, d.code) if d.span else (0, 0, d.code))
 
 
-def _models(source: Source) -> list[Model]:
+def models_of_source(source: Source, parts: bool = False) -> list[Model]:
+    """The models of a text. Raises ParseError or SyntaxError for no Python, InternalError where the evaluator fails."""
     try:
-        return models_of(file_of(source))
+        return models_of(file_of(source), parts)
     except (ParseError, SyntaxError):
         raise
     except Exception as error:

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from selulint.diagnostic import (
     CANNOT_PARSE,
@@ -26,6 +27,9 @@ from selulint.settings import Settings
 from selulint.source import Source, SourceError
 from selulint.suppress import MARKER, suppress
 from selulint.syntax import triage
+
+if TYPE_CHECKING:
+    from selulint.graph import Model
 
 # Below this a pool costs more than it gains: each worker imports LibCST (0.3 s) before it starts.
 POOL_BYTES = 2_000_000
@@ -73,6 +77,10 @@ class Task:
 
 class WriteError(Exception):
     """A fixed file could not be written; the old one is untouched. The message says why."""
+
+
+class ModelsError(Exception):
+    """The models of a file cannot be shown. The message is one line with the path and the reason."""
 
 
 def plan(files: Sequence[str]) -> list[Task]:
@@ -181,6 +189,26 @@ def lint_bytes(path: str, data: bytes, settings: Settings, candidate: bool | Non
         return FileResult(path, (_notice(CANNOT_PARSE, path, error.msg),), source)
     except Exception as error:  # the barrier: one file's failure is that file's diagnostic
         return FileResult(path, (_notice(INTERNAL_ERROR, path, _blame(error)),), source)
+
+
+def models_in(path: str, parts: bool = False) -> list[Model]:
+    """What is understood of the models of one file; with `parts`, also of those inside others.
+
+    Raises ModelsError where the file cannot be read, parsed or evaluated.
+    """
+    from selulint.check import InternalError, models_of_source
+    from selulint.syntax.lazy import ParseError
+
+    try:
+        source = Source.decode(path, _read(path))
+        if broken := _broken(source):
+            assert broken.span is not None
+            raise ModelsError("{}:{}:{}: {}".format(path, *source.locate(broken.span.start), broken.message))
+        return models_of_source(source, parts)
+    except OSError as error:
+        raise ModelsError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except (SourceError, SyntaxError, ParseError, InternalError) as error:
+        raise ModelsError(f"{path}: {error}") from error
 
 
 def _plain(source: Source, diagnostics: Sequence[Diagnostic]) -> FileResult:

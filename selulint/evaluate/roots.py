@@ -44,8 +44,8 @@ class _Root:
     used: frozenset[int]
 
 
-def models_of(file: File) -> list[Model]:
-    """All models of a file that no other model of the file contains, each with its component."""
+def models_of(file: File, parts: bool = False) -> list[Model]:
+    """All models of a file, each with its component; without `parts`, those that no other model of the file contains."""
     vm = Machine(file)
     roots = [_script(vm)]
     vm.module.position = len(file.statements)  # from now on names mean what they mean to importers
@@ -65,7 +65,7 @@ def models_of(file: File) -> list[Model]:
         for model in root.models:
             model.part = id(root.node) in used
             found.append(model)
-    kept = _without_covered(found)
+    kept = found if parts else _without_covered(found)
     trained = triage.trained_weights(file.source.text)
     for model in kept:
         model.trained = trained

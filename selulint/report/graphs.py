@@ -1,0 +1,207 @@
+"""What the evaluator understood of a model, op by op: as text, JSON, Graphviz's dot, or a picture in SVG."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from typing import Any
+
+from selulint.graph import Init, Kind, Model, Op
+
+# What of a layer's arguments tells one layer from another at a glance.
+_SIZES = (
+    ("in_features", "out_features"),
+    ("in_channels", "out_channels"),
+    ("units",),
+    ("filters",),
+    ("num_features",),
+    ("p",),
+    ("rate",),
+    ("factor",),
+)
+_COLOURS = {
+    Kind.PARAMETRIC: "#2f6fb2",
+    Kind.ACTIVATION: "#2e8b57",
+    Kind.NORM: "#8a5fb0",
+    Kind.DROPOUT: "#b0722f",
+    Kind.OPAQUE: "#b23a48",
+}
+_OTHER_COLOUR = "#6b7280"
+_ROW, _LANE, _WIDTH, _MARGIN = 34, 26, 860, 16
+
+
+def text(models: Sequence[Model]) -> Iterator[str]:
+    """A table for each model, and what is not understood in it."""
+    for number, model in enumerate(models):
+        yield ("\n" if number else "") + f"{_title(model)}\n"
+        rows = [_row(model, op) for op in model.ops]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
+        for row in rows:
+            yield ("  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True))).rstrip() + "\n"
+
+
+def objects(models: Sequence[Model]) -> Iterator[str]:
+    """A JSON list of models with all that is known of their ops."""
+    yield json.dumps([_model(model) for model in models], indent=2, default=str) + "\n"
+
+
+def dot(models: Sequence[Model]) -> Iterator[str]:
+    """One Graphviz digraph with a cluster for each model."""
+    yield 'digraph selulint {\n  rankdir=TB;\n  node [shape=box, style=rounded, fontname="Helvetica", fontsize=11];\n'
+    for number, model in enumerate(models):
+        yield f"  subgraph cluster_{number} {{\n    label={json.dumps(_title(model))};\n"
+        for op in model.ops:
+            label = json.dumps("\n".join(filter(None, (_what(op), op.label, _where(model, op)))))
+            yield f'    m{number}_{op.index} [label={label}, color="{_colour(op)}"];\n'
+        for op in model.ops:
+            yield from (f"    m{number}_{source} -> m{number}_{op.index};\n" for source in op.inputs)
+        yield "  }\n"
+    yield "}\n"
+
+
+def svg(models: Sequence[Model]) -> Iterator[str]:
+    """One picture: an op a row, in order of evaluation, with lines from what it reads; readable in light and dark."""
+    heights = [_ROW * (len(model.ops) + 2) for model in models]
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{sum(heights) + _MARGIN}" '
+        f'viewBox="0 0 {_WIDTH} {sum(heights) + _MARGIN}" font-family="Helvetica, Arial, sans-serif" font-size="13">\n'
+        "<style>text{fill:#1f2937}.faint{fill:#6b7280}path{stroke:#9ca3af;fill:none;stroke-width:1.5}"
+        "rect.ground{fill:#ffffff}@media(prefers-color-scheme:dark){text{fill:#e5e7eb}.faint{fill:#9ca3af}"
+        "path{stroke:#6b7280}rect.ground{fill:#111827}}</style>\n"
+        '<rect class="ground" width="100%" height="100%"/>\n'
+    )
+    top = _MARGIN
+    for model, height in zip(models, heights, strict=True):
+        yield from _picture(model, top)
+        top += height
+    yield "</svg>\n"
+
+
+def _picture(model: Model, top: int) -> Iterator[str]:
+    yield f'<text x="{_MARGIN}" y="{top + 18}" font-weight="bold">{escape(_title(model))}</text>\n'
+    lanes = _lanes(model)
+    left = _MARGIN + 8
+    names = left + _LANE * (max(lanes, default=0) + 1)
+
+    def at(index: int) -> tuple[int, int]:
+        return left + _LANE * lanes[index], top + _ROW * (index + 1) + 12
+
+    for op in model.ops:
+        x, y = at(op.index)
+        for source in op.inputs:
+            x0, y0 = at(source)
+            bend = y - _ROW + 7  # down its own column, over to the reader's in the last row
+            yield f'<path d="M{x0} {y0 + 7} L{x0} {bend} C{x0} {y - 10} {x} {bend + 3} {x} {y - 7}"/>\n'
+    for op in model.ops:
+        x, y = at(op.index)
+        about = " · ".join(filter(None, (op.label, _init(op.weight), _where(model, op))))
+        yield (
+            f'<circle cx="{x}" cy="{y}" r="7" fill="{_colour(op)}"/><text x="{names}" y="{y + 4}">{escape(_what(op))}'
+            f'<tspan class="faint" dx="12">{escape(about)}</tspan></text>\n'
+        )
+
+
+def _lanes(model: Model) -> list[int]:
+    """A column for each op: that of its first input where nothing else goes on there, else the first free one."""
+    last_use = {source: op.index for op in model.ops for source in op.inputs}
+    lanes: list[int] = []
+    busy: dict[int, int] = {}
+    for op in model.ops:
+        wanted = next((lanes[source] for source in op.inputs if last_use[source] == op.index), None)
+        if wanted is None:
+            wanted = next(lane for lane in range(len(busy) + 1) if busy.get(lane, -1) < op.index)
+        lanes.append(wanted)
+        busy[wanted] = last_use.get(op.index, op.index)
+    return lanes
+
+
+def _title(model: Model) -> str:
+    unknown = sum(op.kind is Kind.OPAQUE for op in model.ops)
+    facts = [model.framework, f"{len(model.ops)} ops"]
+    if unknown:
+        facts.append(f"{unknown} not understood")
+    if model.part:
+        facts.append("part of another model")
+    if model.unfinished:
+        facts = ["too much to evaluate"]
+    return f"{model.name} ({', '.join(facts)})"
+
+
+def _row(model: Model, op: Op) -> tuple[str, str, str, str, str, str]:
+    reads = " ".join(map(str, op.inputs))
+    return f"{op.index:4}", _what(op), op.label, _where(model, op), _init(op.weight), f"<- {reads}" if reads else ""
+
+
+def _what(op: Op) -> str:
+    """`linear 64 -> 256`, or why an op is not understood."""
+    if op.kind is Kind.OPAQUE:
+        return f"? {op.function}"
+    sizes = next((pair for pair in _SIZES if any(op.args.get(name) is not None for name in pair)), ())
+    shown = " -> ".join("?" if (value := op.args.get(name)) is None else f"{value}" for name in sizes)
+    rivals = f" or {' or '.join(sorted(op.rivals))}" if op.rivals else ""
+    return " ".join(filter(None, (op.function, shown))) + rivals
+
+
+def _where(model: Model, op: Op) -> str:
+    if op.place is not None:
+        return f"line {model.file.source.locate(op.place.span.start)[0]}"
+    return "" if op.kind is Kind.INPUT else "in another file"
+
+
+def _init(init: Init | None) -> str:
+    if init is None:
+        return ""
+    return f"{init.name} init, gain {'unknown' if init.gain is None else format(init.gain, '.3g')}"
+
+
+def _colour(op: Op) -> str:
+    return _COLOURS.get(op.kind, _OTHER_COLOUR)
+
+
+def _model(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "framework": model.framework,
+        "filename": model.file.source.path,
+        "part": model.part,
+        "unfinished": model.unfinished,
+        "outputs": sorted(model.outputs),
+        "ops": [_op(model, op) for op in model.ops],
+    }
+
+
+def _op(model: Model, op: Op) -> dict[str, Any]:
+    location = None
+    if op.place is not None:
+        row, column = model.file.source.locate(op.place.span.start)
+        location = {"row": row, "column": column}
+    opaque = op.kind is Kind.OPAQUE
+    return {
+        "index": op.index,
+        "kind": op.kind.value,
+        "function": None if opaque else op.function,
+        "unknown": op.function if opaque else None,
+        "name": op.name,
+        "label": op.label,
+        "inputs": list(op.inputs),
+        "location": location,
+        "args": dict(op.args),
+        "fan_in": op.fan_in,
+        "fan_out": op.fan_out,
+        "weight": _law(op.weight),
+        "bias": _law(op.bias),
+        "rivals": sorted(op.rivals),
+    }
+
+
+def _law(init: Init | None) -> dict[str, Any] | None:
+    return None if init is None else {"name": init.name, "gain": init.gain, "default": init.default}
+
+
+FORMATS: dict[str, Callable[[Sequence[Model]], Iterator[str]]] = {
+    "text": text,
+    "json": objects,
+    "dot": dot,
+    "svg": svg,
+}
