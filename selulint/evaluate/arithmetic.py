@@ -40,7 +40,12 @@ def compute(function: Callable[..., Any], *values: Any) -> Value:
 def formatted(text: str, value: Value) -> Value:
     """`"conv%d" % number`, where the text asks for no padding that would make it long."""
     known = plain(value)
-    if known is UNKNOWN or len(text) > 200 or "*" in text or any(text[i : i + 3].isdigit() for i in range(len(text) - 2)):
+    if (
+        known is UNKNOWN
+        or len(text) > 200
+        or "*" in text
+        or any(text[i : i + 3].isdigit() for i in range(len(text) - 2))
+    ):
         return Unknown("a formatted string")
     return compute(lambda: text % (tuple(known) if isinstance(known, list) else known))
 

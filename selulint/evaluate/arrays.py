@@ -192,8 +192,20 @@ def method(owner: ModuleAttribute | Array, name: str, args: Arguments, place: Pl
         function = {"mul": operator.mul, "div": operator.truediv, "add": operator.add, "sub": operator.sub}[name]
         return combine(function, owner, args.positional[0], place)
     if name in _RESHAPES:
-        return Array(dict(view(owner).cells), shape=None)
+        return Array(dict(view(owner).cells), shape=_rows(view(owner), name, args), base=owner)
     return Unknown(f"`{name}` of a parameter")
+
+
+def _rows(array: Array, name: str, args: Arguments) -> tuple[Value, ...] | None:
+    """The shape of `w.view(n, -1)` and `w.flatten(1)`: a matrix with a row for each unit."""
+    last = args.positional[-1] if args.positional else None
+    is_matrix = name in ("view", "reshape") and len(args.positional) == 2
+    if not array.shape or not isinstance(last, Const) or last.value != (-1 if is_matrix else 1):
+        return None
+    if is_matrix and may_be_number(args.positional[0]):
+        rows = args.positional[0]
+        return rows, combined(operator.truediv, product(array.shape), rows)
+    return (array.shape[0], product(array.shape[1:])) if name == "flatten" else None
 
 
 def transposed(owner: ModuleAttribute | Array) -> Array:
