@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from selulint.evaluate import sequences
+from selulint.evaluate import numbers, sequences
 from selulint.evaluate.values import Const, ListValue, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
@@ -20,12 +20,34 @@ def plain(value: Value) -> Any:
     return UNKNOWN
 
 
+def operands(values: Sequence[Value]) -> list[Value] | None:
+    """The operands of a formula, sequences laid flat; None where all are known, or one of them is no number."""
+    flat: list[Value] = []
+    for value in values:
+        is_sequence = isinstance(value, TupleValue | ListValue) and not sequences.is_open(value)
+        flat.extend(sequences.raw_items(value) or () if is_sequence else (value,))
+    return flat if all(map(numbers.may_be_number, flat)) and any(isinstance(v, Unknown) for v in flat) else None
+
+
 def compute(function: Callable[..., Any], *values: Any) -> Value:
     try:
         result = function(*values)
     except Exception:  # what the user's arithmetic raises is not ours
         return Unknown("arithmetic that fails")
     return lift(result)
+
+
+def formatted(text: str, value: Value) -> Value:
+    """`"conv%d" % number`, where the text asks for no padding that would make it long."""
+    known = plain(value)
+    if (
+        known is UNKNOWN
+        or len(text) > 200
+        or "*" in text
+        or any(text[i : i + 3].isdigit() for i in range(len(text) - 2))
+    ):
+        return Unknown("a formatted string")
+    return compute(lambda: text % (tuple(known) if isinstance(known, list) else known))
 
 
 def lift(result: Any) -> Value:

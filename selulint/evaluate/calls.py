@@ -13,7 +13,9 @@ from selulint.evaluate import builtins, initialise, keras, layers, library, meth
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
+    BASE,
     NONE,
+    Array,
     BoundMethod,
     Builtin,
     ClassValue,
@@ -25,6 +27,7 @@ from selulint.evaluate.values import (
     Instance,
     Layer,
     ListValue,
+    ModuleAttribute,
     Partial,
     Scope,
     Symbol,
@@ -180,7 +183,7 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: b
     extra = args.positional[len(names) :]
     if star:
         more = from_outside and not extra
-        extra = (Unknown("an argument", parameter=True),) * 2 if more else extra
+        extra = tuple(Unknown("an argument", parameter=True) for _ in range(2)) if more else extra
         cells[star] = ListValue.of(extra, open=args.open or more)
     rest: dict[str, Value] = {}
     for key, value in args.keywords.items():
@@ -217,14 +220,26 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instan
     return replay.build(vm, cls, args, place, lambda: _construct(vm, cls, args, place))
 
 
+def _build_keras(vm: Machine, instance: Instance, place: Place) -> None:
+    """Keras runs `build(input_shape)` before the first call; doing so at once makes no difference to a graph."""
+    bases = (base for base in instance.cls.mro() if isinstance(base, Symbol))
+    method = instance.cls.find("build") if any(base.name.startswith("keras.") for base in bases) else None
+    if isinstance(method, FunctionValue) and len(method.parameters[0]) == 2:
+        invoke(vm, method, Arguments((instance, Unknown("an input shape"))), place)
+
+
 def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
     instance = Instance(cls=cls, place=place)
-    vm.used.add(id(cls.node))
+    # What an object inherits from is looked at through it.
+    vm.used.update(id(base.node) for base in cls.mro() if isinstance(base, ClassValue))
     constructor = cls.find("__init__")
     if isinstance(constructor, FunctionValue):
         invoke(vm, constructor, args.prepend(instance), place)
     elif modules.container_base(cls) is not None:
         modules.fill_container(vm, instance, args)
+    elif (base := modules.base_layer(cls)) is not None:
+        modules.build_base(vm, instance, base, args, place)
+    _build_keras(vm, instance, place)
     vm.created.append(instance)
     return instance
 
@@ -241,6 +256,8 @@ def _forward(vm: Machine, instance: Instance, args: Arguments, place: Place) -> 
             return invoke(vm, method, args.prepend(instance), place)
     if "items" in instance.cells:
         return layers.thread(vm, instance.cells["items"], args, place)
+    if BASE in instance.cells:
+        return layers.apply(vm, instance.cells[BASE], args, place)
     return tensors.opaque(vm, f"`{instance.cls.name}` has no forward", args.all, place)
 
 
@@ -255,7 +272,7 @@ def call_method(vm: Machine, receiver: Value, name: str, args: Arguments, place:
             return builtins.call(vm, f"{receiver.name}.{name}", args, place)
         case BoundMethod() if tensors_in(tensors.as_tensor(receiver)):
             return tensors.opaque(vm, f"method `{name}`", [receiver, *args.all], place)
-    if isinstance(receiver, initialise.ModuleAttribute):
+    if isinstance(receiver, ModuleAttribute | Array):
         return initialise.method(vm, receiver, name, args, place)
     return methods.method(vm, receiver, name, args, place)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft, constants, sources, tensors_in
-from selulint.evaluate.initialise import UNKNOWN_INIT, Fans, window
+from selulint.evaluate.keras_weights import fans, kernel_init
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.tensors import as_tensor, opaque
 from selulint.evaluate.values import (
@@ -24,9 +24,8 @@ from selulint.evaluate.values import (
     Value,
 )
 from selulint.frameworks import SPECS, Spec
-from selulint.frameworks.keras import ACTIVATION_STRINGS, INITIALISER_STRINGS
-from selulint.graph import Init, Kind, Place
-from selulint.moments.initial import gain
+from selulint.frameworks.keras import ACTIVATION_STRINGS
+from selulint.graph import Kind, Place
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
@@ -35,7 +34,6 @@ INPUT = Spec("reshape", "", "input")
 _MODEL = Spec("container", "", "keras_model")
 _SEQUENTIAL = Spec("container", "layers=None, trainable=True, name=None", "sequential")
 _KINDS = {kind.value: kind for kind in Kind}
-_KERNELS = {"depthwise_conv1d": "depthwise_initializer", "depthwise_conv2d": "depthwise_initializer"}
 
 
 def is_keras(name: str) -> bool:
@@ -164,75 +162,20 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         layer,
         constants(layer.args),
         layer.chooser,
-        features=units if isinstance(units, int) else None,
+        features=units if isinstance(units, int) else _channels(layer, size),
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
-        weight=_kernel_init(layer, sizes),
+        weight=kernel_init(vm, layer, sizes, size, place),
     )
     result = vm.builder.emit(draft)
     wanted = layer.args.get("activation")
     return result if wanted is None else activate(vm, wanted, result, layer.place or place, place, None)
 
 
-def fans(layer: Layer, size: int | None, units: int | None) -> Fans:
-    """Fans of a Keras kernel as Keras computes them, and the fan_in of one unit."""
-    function = layer.spec.function
-    if function == "linear":
-        return Fans(size, units, size)
-    kernel = window(layer, "kernel_size")
-    if not function.startswith(("conv", "depthwise_conv")) or kernel is None:
-        return Fans(None, None, None)
-    groups = layer.constant("groups") or 1
-    if function.startswith("depthwise"):
-        return Fans(size * kernel if size else None, kernel * (layer.constant("depth_multiplier") or 1), kernel)
-    if "transpose" in function:
-        stride = window(layer, "strides") or 1.0
-        out = units * kernel if units else None
-        return Fans(out, size * kernel if size else None, size * kernel / stride if size else None)
-    return Fans(
-        size / groups * kernel if size else None,
-        units * kernel if units else None,
-        size / groups * kernel if size else None,
-    )
-
-
-def _kernel_init(layer: Layer, sizes: Fans) -> Init:
-    name = _KERNELS.get(layer.spec.function, "kernel_initializer")
-    wanted = layer.args.get(name)
-    if wanted is None or (isinstance(wanted, Const) and wanted.place is None and not wanted.assumed):
-        law = layer.spec.init
-        return Init("default", _gain(layer, law, {}, sizes), True, None) if law else UNKNOWN_INIT
-    if isinstance(wanted, Const) and isinstance(wanted.value, str):
-        canonical = INITIALISER_STRINGS.get(wanted.value)
-        if canonical is None:
-            return UNKNOWN_INIT
-        law = canonical.rpartition(".")[2]
-        return Init(law, _gain(layer, law, _defaults(canonical), sizes), False, wanted.place)
-    if isinstance(wanted, Layer) and wanted.spec.kind == "initialiser":
-        law = wanted.name.rpartition(".")[2]
-        known = constants(wanted.args)
-        missing = [key for key in wanted.args if key not in known and key != "seed"]
-        value = None if missing else _gain(layer, law, known, sizes)
-        return Init(law, value, False, wanted.place, known if not missing else {"unknown": tuple(missing)})
-    if isinstance(wanted, Symbol) and wanted.name in SPECS and SPECS[wanted.name].kind == "initialiser":
-        law = wanted.name.rpartition(".")[2]
-        return Init(law, _gain(layer, law, _defaults(wanted.name), sizes), False, wanted.place)
-    return UNKNOWN_INIT
-
-
-def _defaults(name: str) -> dict[str, Any]:
-    from selulint.evaluate.layers import parameters
-
-    spec = SPECS.get(name)
-    return constants(parameters(spec.signature)[1]) if spec else {}
-
-
-def _gain(layer: Layer, law: str, args: dict[str, Any], sizes: Fans) -> float | None:
-    units = layer.constant("units") or layer.constant("filters")
-    value = gain(law, args, sizes.fan_in, sizes.fan_out, units=units if isinstance(units, int) else None)
-    if sizes.fan_in == sizes.true and "transpose" not in layer.spec.function and "depthwise" not in layer.spec.function:
-        return value
-    return value * sizes.true / sizes.fan_in if value is not None and sizes.true and sizes.fan_in else None
+def _channels(layer: Layer, size: int | None) -> int | None:
+    """The channels that a depthwise layer makes of its input's."""
+    times = layer.constant("depth_multiplier") if layer.spec.function.startswith("depthwise") else None
+    return size * times if size is not None and isinstance(times, int) else None
 
 
 def activate(vm: Machine, wanted: Value, tensor: Tensor, fallback: Place, call: Place, layer: Layer | None) -> Value:

@@ -7,17 +7,20 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import tensors
+from selulint.evaluate import arrays, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
+    Array,
     BoundMethod,
+    ClassValue,
     Const,
     DictValue,
     Either,
     Instance,
     Layer,
     ListValue,
+    ModuleAttribute,
     Splice,
     Symbol,
     Tensor,
@@ -116,7 +119,11 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
         joined: Value = join([get_item(vm, option, index, place) for option in value.options])
         return joined
     if isinstance(value, Unknown):
+        if isinstance(index, Const) and isinstance(index.value, int | str):
+            return vm.part(value, (index.value,))
         return Unknown("an item of something unknown", value.parameter)
+    if isinstance(value, Array | ModuleAttribute):
+        return arrays.item(value)
     if not isinstance(index, Const):
         return Unknown("an index that is not known")
     if isinstance(value, DictValue | Layer) and not isinstance(index.value, int):
@@ -208,6 +215,8 @@ def unpack(vm: Machine, value: Value, size: int, starred: bool) -> list[Value] |
 
 def contains(container: Value, item: Value) -> bool | None:
     """Whether `item in container`; None where it cannot be told."""
+    if isinstance(item, Symbol | ClassValue):
+        return _contains_name(container, item)
     if not isinstance(item, Const):
         return None
     if isinstance(container, Const) and isinstance(container.value, str) and isinstance(item.value, str):
@@ -218,6 +227,14 @@ def contains(container: Value, item: Value) -> bool | None:
     if items is None or not all(isinstance(each, Const) for each in items) or is_open(container):
         return None
     return any(each.value == item.value for each in items if isinstance(each, Const))
+
+
+def _contains_name(container: Value, item: Symbol | ClassValue) -> bool | None:
+    """Whether a class is among others (`type(m) in (nn.Linear, nn.Conv2d)`)."""
+    items = raw_items(container)
+    if items is None or is_open(container) or not all(isinstance(each, Symbol | ClassValue) for each in items):
+        return None
+    return any(each is item or (isinstance(each, Symbol) and each.name == item.name) for each in items)
 
 
 def length(value: Value) -> Value:
