@@ -79,6 +79,20 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True)
+class Handwritten:
+    """A SELU that is spelled out: its constants, and the variance at which they settle (None where they diverge).
+
+    `overflows` says that its gradient is NaN for large inputs; `parts` are the ops it is made of, the outermost first.
+    """
+
+    scale: float
+    alpha: float
+    variance: float | None
+    overflows: bool
+    parts: tuple[Op, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     """One operation on tensors.
 
@@ -88,6 +102,7 @@ class Op:
     have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
     selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
     `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
+    `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
     """
 
     index: int
@@ -109,6 +124,7 @@ class Op:
     rivals: frozenset[str] = frozenset()
     spelled: Mapping[str, Place] = field(default_factory=dict)
     addressed: bool = False
+    handwritten: Handwritten | None = None
 
     @property
     def title(self) -> str:

@@ -11,6 +11,7 @@ import libcst as cst
 from selulint.evaluate import modules
 from selulint.evaluate.building import Builder, sources, tensors_in
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
+from selulint.evaluate.handwritten import recognised
 from selulint.evaluate.machine import BudgetExhausted, Machine
 from selulint.evaluate.values import (
     ClassValue,
@@ -228,7 +229,8 @@ def _model(
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
     framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
-    model = Model(name, framework, ops, frozenset(sources(tensors_in(result))), vm.file)
+    outputs = frozenset(sources(tensors_in(result)))
+    model = Model(name, framework, recognised(ops, outputs), outputs, vm.file)
     cls = module.cls if isinstance(module, Instance) else owner
     if cls is not None:
         model.owner = Place(cls.node, cls.unit)
