@@ -123,7 +123,9 @@ def _fix(found: Examined, data: bytes) -> None:
     again = lint_bytes(found.path, result.after, settings)
     if again.after is not None:
         found.faults.append("a second run changes the fixed file again")
-    after = (each for each in lint_bytes(found.path, result.after, Settings()).diagnostics if each.code not in UNCOVERED)
+    after = (
+        each for each in lint_bytes(found.path, result.after, Settings()).diagnostics if each.code not in UNCOVERED
+    )
     added = Counter(each.name for each in after) - found.findings
     if added:
         found.faults.append(f"the fix adds findings: {dict(added)}")

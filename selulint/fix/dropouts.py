@@ -136,7 +136,9 @@ def plain_dropout(model: Model, op: Op) -> Fix | None:
         return None
     if last == "alpha_dropout" and not passes(op, "training", 2):
         assert op.place is not None
-        if not made.draft.set_argument(op.place, "training", "False", position=2):
+        module = _module_self(made.draft, op.place)
+        switch = f"{module}.training" if module else "False"
+        if not made.draft.set_argument(op.place, "training", switch, position=2):
             return None
     return made.build("use Dropout")
 
@@ -203,6 +205,8 @@ def _is_module(draft: Draft, unit: Any, cls: Any, depth: int) -> bool:
             return True
         for number in draft.file.bindings.get(getattr(base.value, "value", ""), ()) if depth < 8 else ():
             other = draft.file.unit(number)
-            if any(type(each).__name__ == "ClassDef" and _is_module(draft, other, each, depth + 1) for each in other.body):
+            if any(
+                type(each).__name__ == "ClassDef" and _is_module(draft, other, each, depth + 1) for each in other.body
+            ):
                 return True
     return False

@@ -73,7 +73,9 @@ def _rate(op: Op) -> float | None:
 
 def _place(op: Op) -> Place | None:
     """The parameter's default that gives the rate, else the dropout."""
-    default = next((op.spelled[name] for name in ("p", "rate", "keep_prob") if is_parameter(op.spelled.get(name))), None)
+    default = next(
+        (op.spelled[name] for name in ("p", "rate", "keep_prob") if is_parameter(op.spelled.get(name))), None
+    )
     return op.place if default is None else default
 
 
