@@ -147,6 +147,8 @@ class Model:
     `owner` is the class or the expression that builds the model, `init` the `__init__` to which an initialisation can be
     appended, `part` says that another model of the file contains it, `trained` that the file shows trained weights.
     `unfinished` says that it was too much to evaluate and has no ops.
+    `rescaled` are the places outside of models where the file brings data into [0, 1], if it does not standardise them and
+    all its models are SELU models.
     `component` lists all models of the file that share a source place with this one, itself included.
     """
 
@@ -160,6 +162,7 @@ class Model:
     part: bool = False
     trained: bool = False
     unfinished: bool = False
+    rescaled: tuple[Span, ...] = ()
     component: tuple[Model, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)

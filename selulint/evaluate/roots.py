@@ -23,6 +23,7 @@ from selulint.evaluate.values import (
 )
 from selulint.graph import Kind, Model, Place
 from selulint.syntax import triage
+from selulint.syntax.inputs import rescaled
 from selulint.syntax.lazy import File
 
 _ENTRIES = ("forward", "call", "__call__")
@@ -55,10 +56,18 @@ def models_of(file: File) -> list[Model]:
             found.append(model)
     kept = _without_covered(found)
     trained = triage.trained_weights(file.source.text)
+    scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
-        model.trained = trained
+        model.trained, model.rescaled = trained, scaled
     _group(kept)
     return kept
+
+
+def _are_selu_models(models: list[Model]) -> bool:
+    """Whether SELU is the only hidden activation that the file has."""
+    if not any(op.function == "selu" for model in models for op in model.of(Kind.ACTIVATION)):
+        return False
+    return {op.function for model in models for op in model.of(Kind.ACTIVATION) if model.is_hidden(op)} == {"selu"}
 
 
 def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:

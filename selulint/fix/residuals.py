@@ -148,7 +148,7 @@ def _is_negligible(op: Op) -> bool:
 def _followers(model: Model, op: Op, ignored: frozenset[int]) -> list[Op] | None:
     """The nearest ops behind a sum that matter; None where one of them scales or normalizes it, or is not understood."""
     found: list[Op] = []
-    stack, seen = model.users(op), set[int]()
+    stack, seen = list(model.users(op)), set[int]()
     while stack:
         near = stack.pop()
         if near.index in seen:
@@ -203,7 +203,7 @@ def _terms(node: Any) -> int | None:
     if kind == "AugAssign":
         value = _terms(node.value) if _is_addition(node.value) else 1
         return 1 + value if value else None
-    args = getattr(node, "args", ())
+    args: Any = getattr(node, "args", ())
     if any(arg.star for arg in args):
         return None
     if len(args) == 1 and type(args[0].value).__name__ in ("List", "Tuple"):
