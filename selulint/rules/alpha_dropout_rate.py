@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Severity
 from selulint.fix.dropouts import is_parameter, selu_beside
-from selulint.graph import Kind, Model, Op, Place
+from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.maps import SELU_SLOPE2, alpha_dropout_slope
 from selulint.rules import rule
 
@@ -61,7 +61,8 @@ def _concerns(model: Model, op: Op) -> bool:
     is_chosen_off = op.args.get("training") is False and not is_parameter(op.spelled.get("training"))
     if rate is None or not RATE < rate < 1 or op.place is None or (op.name.startswith("torch.nn.f") and is_chosen_off):
         return False
-    return selu_beside(model, op) is not None
+    before = model.upstream(op, TRANSPARENT - {Kind.POOL}, merges=True)
+    return selu_beside(model, op) is not None or any(near.function == "selu" and not near.rivals for near in before)
 
 
 def _rate(op: Op) -> float | None:
