@@ -80,6 +80,20 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True)
+class Handwritten:
+    """A SELU that is spelled out: its constants, and the variance at which they settle (None where they diverge).
+
+    `overflows` says that its gradient is NaN for large inputs; `parts` are the ops it is made of, the outermost first.
+    """
+
+    scale: float
+    alpha: float
+    variance: float | None
+    overflows: bool
+    parts: tuple[Op, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Op:
     """One operation on tensors.
 
@@ -89,6 +103,7 @@ class Op:
     have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
     selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
     `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
+    `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
     """
 
     index: int
@@ -110,6 +125,7 @@ class Op:
     rivals: frozenset[str] = frozenset()
     spelled: Mapping[str, Place] = field(default_factory=dict)
     addressed: bool = False
+    handwritten: Handwritten | None = None
 
     @property
     def title(self) -> str:
@@ -132,6 +148,8 @@ class Model:
     `owner` is the class or the expression that builds the model, `init` the `__init__` to which an initialisation can be
     appended, `part` says that another model of the file contains it, `trained` that the file shows trained weights.
     `unfinished` says that it was too much to evaluate and has no ops.
+    `rescaled` are the places outside of models where the file brings data into [0, 1], if it does not standardise them and
+    all its models are SELU models.
     `component` lists all models of the file that share a source place with this one, itself included.
     """
 
@@ -145,6 +163,7 @@ class Model:
     part: bool = False
     trained: bool = False
     unfinished: bool = False
+    rescaled: tuple[Span, ...] = ()
     component: tuple[Model, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)

@@ -11,6 +11,8 @@ import pytest
 from fixture_files import ROOT, SPELLINGS, Fixture, fixtures, respelled
 
 from selulint.diagnostic import Diagnostic
+from selulint.fix.loop import UNCOVERED
+from selulint.rules import all_rules
 from selulint.run import FileResult, lint_bytes
 from selulint.settings import Settings
 from selulint.source import Source
@@ -58,6 +60,8 @@ def _check_laws(text: str, settings: Settings) -> None:
     ast.parse(fixed)
     assert _fixed(fixed, settings) == fixed, "a second run changes the file again"
     added = _counts(fixed) - _counts(text)
+    for uncovered in (each.name for each in all_rules() if each.code in UNCOVERED):
+        del added[uncovered]
     assert not added, f"the fix adds findings: {dict(added)}\n{fixed}"
 
 

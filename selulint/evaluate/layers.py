@@ -241,7 +241,7 @@ def apply_function(
     kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
     features = {vm.builder.features(tensor) for tensor in tensors}
-    return vm.builder.emit(
+    result = vm.builder.emit(
         Draft(
             kind,
             name,
@@ -258,6 +258,8 @@ def apply_function(
             spelled=places(bound),
         )
     )
+    wanted = bound.get("activation") if kind is Kind.PARAMETRIC else None  # `tf.layers.dense(x, 64, tf.nn.relu)`
+    return result if wanted is None else keras.activate(vm, wanted, result, place, place, None)
 
 
 def call_tensor_method(vm: Machine, tensor: Tensor, name: str, args: Any, place: Place) -> Value:

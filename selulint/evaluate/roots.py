@@ -12,6 +12,7 @@ import libcst as cst
 from selulint.evaluate import calls, modules
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, invoke
+from selulint.evaluate.handwritten import recognised
 from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
 from selulint.evaluate.values import (
     ClassValue,
@@ -23,6 +24,7 @@ from selulint.evaluate.values import (
 )
 from selulint.graph import Kind, Model, Place
 from selulint.syntax import triage
+from selulint.syntax.inputs import rescaled
 from selulint.syntax.lazy import File
 
 # What a file's functions that hold no activation themselves may cost together.
@@ -67,8 +69,9 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
             found.append(model)
     kept = found if parts else _without_covered(found)
     trained = triage.trained_weights(file.source.text)
+    scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
-        model.trained = trained
+        model.trained, model.rescaled = trained, scaled
     _group(kept)
     return kept
 
@@ -83,6 +86,13 @@ def _callers(vm: Machine, functions: list[FunctionValue]) -> Iterable[_Root]:
         root = _evaluate(vm, function.node, function.name, _call_with_unknowns(vm, function), most=last - vm.spent)
         vm.refill()
         yield replace(root, models=[model for model in root.models if not model.unfinished])
+
+
+def _are_selu_models(models: list[Model]) -> bool:
+    """Whether SELU is the only hidden activation that the file has."""
+    if not any(op.function == "selu" for model in models for op in model.of(Kind.ACTIVATION)):
+        return False
+    return {op.function for model in models for op in model.of(Kind.ACTIVATION) if model.is_hidden(op)} == {"selu"}
 
 
 def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:
@@ -275,7 +285,8 @@ def _model(
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
     framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
-    model = Model(name, framework, ops, builder.numbers([result]), vm.file)
+    outputs = builder.numbers([result])
+    model = Model(name, framework, recognised(ops, outputs), outputs, vm.file)
     cls = module.cls if isinstance(module, Instance) else owner
     if cls is not None and cls.unit.file is vm.file:
         model.owner = Place(cls.node, cls.unit)

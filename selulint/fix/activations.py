@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
@@ -13,6 +14,8 @@ from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
 if TYPE_CHECKING:
     from selulint.fix.edits import Draft
 
+# Constants this near to SELU's are the same numbers in float32.
+_FLOAT32 = 1e-6
 _KERAS_RELU_ARGUMENTS = ("max_value", "negative_slope", "alpha", "threshold")
 
 
@@ -74,8 +77,8 @@ def _relu_layer_to_activation(draft: Draft, op: Op) -> bool:
 def exact_constants(model: Model, op: Op) -> Fix | None:
     """A hand-written SELU to the framework's own, where it is one expression of one variable, else to exact constants."""
     made = plan(model)
-    tree = _tree(model, op)
-    if _call_framework_selu(made.draft, op, tree):
+    tree = op.handwritten.parts if op.handwritten is not None else ()
+    if _call_framework_selu(made.draft, model, op, tree):
         return made.build("use the framework's SELU")
     found: dict[str, Place] = {}
     for near in tree:
@@ -91,20 +94,17 @@ def exact_constants(model: Model, op: Op) -> Fix | None:
     return made.build("use SELU's exact constants")
 
 
-def _tree(model: Model, op: Op) -> list[Op]:
-    """The operations that compute `op` from the tensor it is a function of, itself included."""
-    tree: dict[int, Op] = {op.index: op}
-    stack = [op]
-    while stack and len(tree) < 24:
-        for near in model.inputs(stack.pop()):
-            is_step = near.kind in (Kind.SCALE, Kind.MERGE, Kind.OPAQUE, Kind.ACTIVATION)
-            if is_step and near.index not in tree:
-                tree[near.index] = near
-                stack.append(near)
-    return list(tree.values())
+def framework_selu(model: Model, op: Op) -> Fix | None:
+    """A hand-written SELU with the right constants to the framework's own, where it is one expression of one variable."""
+    made, mark = plan(model), op.handwritten
+    if mark is None or not _call_framework_selu(made.draft, model, op, mark.parts):
+        return None
+    if abs(mark.scale / SELU_SCALE - 1) > _FLOAT32 or abs(mark.alpha / SELU_ALPHA - 1) > _FLOAT32:
+        made.doubt("the constants are rounded: results change from the fourth digit on")
+    return made.build("use the framework's SELU")
 
 
-def _call_framework_selu(draft: Draft, op: Op, tree: list[Op]) -> bool:
+def _call_framework_selu(draft: Draft, model: Model, op: Op, tree: Sequence[Op]) -> bool:
     """`scale * F.elu(x, alpha)` and the like become `F.selu(x)`, where all of it is spelled in one expression."""
     whole = op.place
     if whole is None or any(near.layer or near.place is None or not _is_inside(near.place, whole) for near in tree):
@@ -113,7 +113,8 @@ def _call_framework_selu(draft: Draft, op: Op, tree: list[Op]) -> bool:
     if len(operands) != 1:
         return False
     packages = [near.name.rpartition(".")[0] for near in tree if near.symbol is not None]
-    canonical = next((f"{each}.selu" for each in packages if f"{each}.selu" in SPECS), "torch.nn.functional.selu")
+    own = "keras.activations.selu" if model.framework == "keras" else "torch.nn.functional.selu"
+    canonical = next((f"{each}.selu" for each in packages if f"{each}.selu" in SPECS), own)
     name = draft.refer(canonical)
     if name is None:
         return False
@@ -127,7 +128,7 @@ def _is_inside(place: Place, whole: Place) -> bool:
     return place == whole or any(node is whole.node for node in place.unit.ancestors(place.node))
 
 
-def _leaf_operands(tree: list[Op]) -> set[str]:
+def _leaf_operands(tree: Sequence[Op]) -> set[str]:
     """The texts of the operands that bring in the tensor which the tree is a function of."""
     inside = {near.index for near in tree}
     texts: set[str] = set()
@@ -138,6 +139,8 @@ def _leaf_operands(tree: list[Op]) -> set[str]:
             continue
         node: Any = near.place.node
         operands = [arg.value for arg in getattr(node, "args", ())][: len(near.inputs)]
+        if near.name.startswith("torch.Tensor."):
+            operands = [node.func.value, *operands[: len(near.inputs) - 1]]
         operands += [getattr(node, side) for side in ("left", "right", "expression") if hasattr(node, side)]
         for operand in operands:
             if id(operand) not in constants | steps and type(operand).__name__ not in ("Float", "Integer"):

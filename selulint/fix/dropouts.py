@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
 from selulint.fix.plan import Plan, Refused, passes, plan
-from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op
+from selulint.frameworks import SPECS
+from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op, Place
+
+if TYPE_CHECKING:
+    from selulint.fix.edits import Draft
 
 PLAIN_DROPOUTS = (
     "dropout",
@@ -125,10 +130,83 @@ def plain_dropout(model: Model, op: Op) -> Fix | None:
     made = plan(model)
     base, _, last = op.name.rpartition(".")
     name = {"AlphaDropout": "Dropout", "alpha_dropout": "dropout"}.get(last)
-    if name is None or op.symbol is None or not made.draft.respell(op.symbol, f"{base}.{name}"):
+    if name is None or op.symbol is None or f"{base}.{name}" not in SPECS:
+        return None
+    if not made.draft.respell(op.symbol, f"{base}.{name}"):
         return None
     if last == "alpha_dropout" and not passes(op, "training", 2):
         assert op.place is not None
-        if not made.draft.set_argument(op.place, "training", "False", position=2):
+        module = _module_self(made.draft, op.place)
+        switch = f"{module}.training" if module else "False"
+        if not made.draft.set_argument(op.place, "training", switch, position=2):
             return None
     return made.build("use Dropout")
+
+
+def is_off(op: Op) -> bool:
+    """Whether a functional dropout never drops anything: nobody passes `training`, and its default is False.
+
+    One that is switched off in so many words is meant.
+    """
+    return op.args.get("training") is False and "training" not in op.spelled and _is_whole_call(op)
+
+
+def _is_whole_call(op: Op) -> bool:
+    """Whether all arguments of a functional op are in sight: no partial, no stars."""
+    node: Any = op.place.node if op.place is not None else None
+    args = getattr(node, "args", None)
+    return args is not None and not any(arg.star for arg in args)
+
+
+def is_conditional(place: Place) -> bool:
+    """Whether code runs on a condition: in an `if`, a conditional expression, a function inside a function."""
+    kinds = [type(each).__name__ for each in place.unit.ancestors(place.node)]
+    return bool({"If", "IfExp", "Lambda"} & set(kinds)) or kinds.count("FunctionDef") > 1
+
+
+def is_parameter(place: Place | None) -> bool:
+    """Whether a constant is spelled as the default of a parameter."""
+    return place is not None and any(type(each).__name__ == "Param" for each in place.unit.ancestors(place.node))
+
+
+def training_switch(model: Model, op: Op) -> Fix | None:
+    """`training=self.training` for a functional dropout in a method of a module."""
+    made = plan(model)
+    if op.place is None:
+        return None
+    name = _module_self(made.draft, op.place)
+    if name is None or not made.draft.set_argument(op.place, "training", f"{name}.training", position=2):
+        return None
+    return made.build(f"pass `training={name}.training`")
+
+
+def _module_self(draft: Draft, place: Place) -> str | None:
+    """The name of the module in whose method something stands."""
+    around = place.unit.ancestors(place.node)
+    numbers = [number for number, each in enumerate(around) if type(each).__name__ == "FunctionDef"]
+    if not numbers or numbers[-1] < 2:
+        return None
+    method, cls = around[numbers[-1]], around[numbers[-1] - 2]
+    if type(cls).__name__ != "ClassDef" or any(_is_static(each) for each in method.decorators):
+        return None
+    first = next(iter((*method.params.posonly_params, *method.params.params)), None)
+    return first.name.value if first is not None and _is_module(draft, place.unit, cls, 0) else None
+
+
+def _is_static(decorator: Any) -> bool:
+    return getattr(decorator.decorator, "value", "") in ("staticmethod", "classmethod")
+
+
+def _is_module(draft: Draft, unit: Any, cls: Any, depth: int) -> bool:
+    """Whether a class inherits from `nn.Module`, in the file or by a name that says so."""
+    for base in cls.bases:
+        name = draft.imports.names.of(unit, base.value) or ""
+        if name.startswith("torch.nn.") or name.endswith("LightningModule"):
+            return True
+        for number in draft.file.bindings.get(getattr(base.value, "value", ""), ()) if depth < 8 else ():
+            other = draft.file.unit(number)
+            if any(
+                type(each).__name__ == "ClassDef" and _is_module(draft, other, each, depth + 1) for each in other.body
+            ):
+                return True
+    return False

@@ -9,6 +9,7 @@ from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
 from selulint.fix.plan import Plan, Refused, plan
+from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
 from selulint.moments.propagate import stays_in_box
 
@@ -54,10 +55,14 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], convert: bool) -> Non
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
         if _touches(model, op, indices):
             to_alpha(made, model, op)
-    for op in model.of(Kind.NORM):
-        if _touches(model, op, indices):
-            _drop_norm(made, model, op)
+    norms = [op for op in model.of(Kind.NORM) if _touches(model, op, indices)]
+    for op in norms:
+        _drop_norm(made, model, op)
     layers = [op for op in model.of(Kind.PARAMETRIC) if any(n.index in indices for n in model.downstream(op))]
+    # Sums that a norm, or nothing at all, kept in check are as wrong in a SELU network as plain dropout.
+    for residual in residuals(model, indices, {op.index for op in norms}):
+        scale(made, residual)
+        layers += [op for op in residual.layers if op not in layers and op.weight is not None]
     initialisers.make_lecun(made, model, layers)
 
 

@@ -225,6 +225,11 @@ SPECS: dict[str, Spec] = {
         {"merge": (("matmul=matmul", "a, b, transpose_a=False, transpose_b=False", ""),)},
         functional=True,
     ),
+    **expand(
+        "tensorflow.contrib.nn.",
+        {"dropout": (("alpha_dropout=alpha_dropout", "x, keep_prob, noise_shape=None, seed=None, name=None", ""),)},
+        functional=True,
+    ),
     **expand("tensorflow.", _INITIALISERS),
     **expand("tensorflow.layers.", _V1_CLASSES),
     **expand("tensorflow.layers.", _V1_FUNCTIONS, functional=True),

@@ -20,6 +20,9 @@ SURVIVAL_WINDOW = (2.0 / (SELU_SCALE**2 * (1.0 + SELU_ALPHA**2)), 2.0 / SELU_SCA
 # Values of tau for which Theorems 2 and 3 of the paper still bound the variance from both sides.
 SANE_WINDOW = (0.8, 1.25)
 
+# E[selu'(z)^2] at the fixed point: by how much one layer changes the variance of gradients.
+SELU_SLOPE2 = 1.07157499246
+
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_PI = math.sqrt(math.pi)
 _ROOT_2PI = math.sqrt(2.0 * math.pi)
@@ -74,6 +77,11 @@ def _moments(function: str, mean: float, variance: float, alpha: float | None) -
     value, slope, kinks, default = pieces
     parameter = default if alpha is None else alpha
     return _integrate(lambda z: value(z, parameter), lambda z: slope(z, parameter), mean, variance, kinks(parameter))
+
+
+def alpha_dropout_slope(rate: float) -> float:
+    """By how much AlphaDropout shrinks the variance of gradients: 1 / (1 + (lambda alpha)^2 rate), for rates in [0, 1)."""
+    return 1.0 / (1.0 + (SELU_SCALE * SELU_ALPHA) ** 2 * rate)
 
 
 def erfcx(x: float) -> float:

@@ -70,3 +70,21 @@ def stays_in_box(steps: Iterable[tuple[str, float]]) -> bool:
             mean, variance = _MAX_POOL[nearest]
             second *= mean * mean + variance
     return True
+
+
+def residual_variance(blocks: int, ends_in_selu: bool, before_selu: bool) -> float:
+    """Variance behind `blocks` sums of a skip path and a branch with gain 1, from (0, 1); the skip path adds nothing else.
+
+    The branch is a SELU between layers, or ends in one; with `before_selu` another SELU follows each sum.
+    """
+    mean, variance = 0.0, 1.0
+    for _ in range(blocks):
+        found = moments("selu", 0.0, variance + mean * mean)
+        if found is None or variance > _DIVERGED:
+            break
+        mean += found.first if ends_in_selu else 0.0
+        variance += found.variance if ends_in_selu else found.second
+        after = moments("selu", mean, variance) if before_selu else None
+        if after is not None:
+            mean, variance = after.first, after.variance
+    return variance

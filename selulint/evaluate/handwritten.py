@@ -1,0 +1,222 @@
+"""SELUs that are written out by hand: expressions of elementwise operations that compute lambda * ELU(alpha)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from selulint.graph import Handwritten, Kind, Op
+from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
+from selulint.moments.propagate import fixed_variance
+
+# A fixed variance this near to 1 makes an expression SELU itself, whatever the digits of its constants.
+SELF_NORMALIZING = 0.005
+# Constants this near to alpha and lambda, in either role, show that a SELU was meant.
+_NEAR = 0.04
+_EXPONENTIALS = frozenset({"elu", "celu", "exp", "expm1"})
+_PROBES = (-40.0, -3.0, -1.0, -0.25, 0.25, 1.0, 3.0)
+# exp overflows in float32 from here on: infinity times the zero slope of a branch that is not taken is not a number.
+_FLOAT32_OVERFLOW = 88.8
+_MAX_PARTS = 24
+
+
+def recognised(ops: tuple[Op, ...], outputs: frozenset[int]) -> tuple[Op, ...]:
+    """The ops with hand-written SELUs told: marked where they were meant, one activation where they are right.
+
+    Ops that only serve a SELU that is right lose their inputs: what is inside of it is no activation of the model.
+    """
+    if not any(op.function in _EXPONENTIALS for op in ops):
+        return ops
+    users: dict[int, list[int]] = {}
+    for op in ops:
+        for index in op.inputs:
+            users.setdefault(index, []).append(op.index)
+    trees = {op.index: tree for op in ops if (tree := _tree_of(ops, op)) is not None}
+    forms = {index: form for index, tree in trees.items() if (form := _form(ops, ops[index], tree)) is not None}
+    found = list(ops)
+    for index, (scale, alpha) in forms.items():
+        is_inner = any(user in forms for user in users.get(index, ()))
+        if not is_inner and ops[index].place is not None and _is_meant(scale, alpha):
+            _mark(found, ops[index], trees[index], scale, alpha)
+    for op in found:
+        if op.handwritten is not None and op.kind is Kind.ACTIVATION:
+            _hide_parts(found, op, users, outputs)
+    return tuple(found)
+
+
+def _mark(found: list[Op], op: Op, tree: _Tree, scale: float, alpha: float) -> None:
+    parts, leaf = tree
+    variance = fixed_variance(scale, alpha)
+    mark = Handwritten(scale, alpha, variance, _overflows(found, op, parts, leaf), parts)
+    if variance is None or abs(variance - 1) > SELF_NORMALIZING:
+        found[op.index] = replace(op, handwritten=mark)
+    else:
+        changes: dict[str, Any] = {"name": "", "symbol": None, "inputs": (leaf,), "args": {}, "handwritten": mark}
+        found[op.index] = replace(op, kind=Kind.ACTIVATION, function="selu", **changes)
+
+
+def _hide_parts(found: list[Op], root: Op, users: Mapping[int, list[int]], outputs: frozenset[int]) -> None:
+    assert root.handwritten is not None
+    inside = {part.index for part in root.handwritten.parts}
+    # Inputs come before their users, so that going backwards one pass is enough.
+    for part in sorted(root.handwritten.parts, key=lambda each: -each.index):
+        if part.index == root.index:
+            continue
+        if part.index in outputs or not inside.issuperset(users.get(part.index, ())):
+            inside.discard(part.index)
+        else:
+            found[part.index] = replace(part, kind=Kind.SCALE, function="part of a SELU", inputs=())
+
+
+def _is_meant(scale: float, alpha: float) -> bool:
+    """Whether somebody wrote a SELU: one constant is about SELU's, in its own place, in the other's, or multiplied up."""
+    own_alpha, own_scale = _near(alpha, SELU_ALPHA), _near(scale, SELU_SCALE) and scale != 1
+    swapped = _near(scale, SELU_ALPHA) and _near(alpha, SELU_SCALE)
+    return own_alpha or own_scale or swapped or _near(alpha, SELU_ALPHA * SELU_SCALE)
+
+
+def _near(value: float, target: float) -> bool:
+    return abs(value / target - 1) <= _NEAR
+
+
+# The ops of an expression, the outermost first, and the index of the one tensor that it reads.
+_Tree = tuple[tuple[Op, ...], int]
+
+
+def _tree_of(ops: Sequence[Op], op: Op) -> _Tree | None:
+    """The tree of elementwise operations that ends in `op`; None where it reads several tensors."""
+    if op.kind not in (Kind.SCALE, Kind.MERGE, Kind.ACTIVATION, Kind.OPAQUE) or op.function in _NO_ROOTS:
+        return None
+    leaves: set[int] = set()
+    parts: dict[int, Op] = {}
+    stack = [op]
+    while stack:
+        near = stack.pop()
+        if near.index in parts:
+            continue
+        if near is not op and not _is_elementwise(near):
+            leaves.add(near.index)
+            continue
+        parts[near.index] = near
+        if len(parts) > _MAX_PARTS or len(leaves) > 1:
+            return None
+        stack.extend(ops[index] for index in near.inputs)
+    return (tuple(parts.values()), leaves.pop()) if len(leaves) == 1 else None
+
+
+def _form(ops: Sequence[Op], op: Op, tree: _Tree) -> tuple[float, float] | None:
+    """Lambda and alpha where `op` computes lambda * (x if x > 0 else alpha * (exp(x) - 1)) of one tensor x."""
+    if not any(part.function in _EXPONENTIALS for part in tree[0]):
+        return None
+    values = [_evaluate(ops, op, tree[1], probe, {}) for probe in _PROBES]
+    numbers = [value for value in values if value is not None and math.isfinite(value)]
+    if len(numbers) < len(_PROBES):
+        return None
+    low, scale, three = numbers[0], numbers[-2], numbers[-1]
+    if scale <= 0 or low >= 0 or not math.isclose(three, 3 * scale, rel_tol=1e-6):
+        return None
+    alpha = -low / scale
+    expected = [scale * (x if x > 0 else alpha * math.expm1(x)) for x in _PROBES]
+    close = all(math.isclose(v, e, rel_tol=1e-5, abs_tol=1e-9) for v, e in zip(numbers, expected, strict=True))
+    return (scale, alpha) if close else None
+
+
+def _overflows(ops: Sequence[Op], op: Op, parts: Sequence[Op], leaf: int) -> bool:
+    """Whether an exponential inside overflows for large inputs, which makes the gradient NaN there."""
+    known: dict[int, float] = {}
+    if _evaluate(ops, op, leaf, 100.0, known) is None:
+        return False
+    known[leaf] = 100.0
+    inner = [part.inputs[0] for part in parts if part.function in ("exp", "expm1") and part.inputs]
+    return any(known.get(index, 0.0) > _FLOAT32_OVERFLOW for index in inner)
+
+
+_UNARY: dict[str, Callable[[float], float]] = {
+    "relu": lambda x: max(x, 0.0),
+    "exp": lambda x: math.exp(min(x, 700.0)),
+    "expm1": lambda x: math.expm1(min(x, 700.0)),
+    "identity": lambda x: x,
+    "abs": abs,
+}
+_BINARY: dict[str, Callable[[float, float], float]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "maximum": max,
+    "minimum": min,
+}
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThan": lambda a, b: a > b,
+    "GreaterThanEqual": lambda a, b: a >= b,
+    "LessThan": lambda a, b: a < b,
+    "LessThanEqual": lambda a, b: a <= b,
+}
+_SPECIAL = frozenset({"scale", "shift", "elu", "celu", "where", "comparison", "clamp", "relu6"})
+# What the second operand of a function on two tensors is called, where it is a number.
+_SECOND = ("other", "y", "x2")
+_NO_ROOTS = frozenset({"selu", "relu", "shift", "comparison", "exp", "expm1"})
+
+
+def _is_elementwise(op: Op) -> bool:
+    # A tensor that several branches may have produced is no function of one tensor.
+    return op.function in _UNARY or op.function in _BINARY or op.function in _SPECIAL
+
+
+def _evaluate(ops: Sequence[Op], op: Op, leaf: int, x: float, known: dict[int, float]) -> float | None:
+    if op.index == leaf:
+        return x
+    if op.index not in known:
+        inputs = [_evaluate(ops, ops[index], leaf, x, known) for index in op.inputs]
+        numbers = [value for value in inputs if value is not None]
+        value = _compute(op, numbers) if len(numbers) == len(inputs) else None
+        if value is None:
+            return None
+        known[op.index] = value
+    return known[op.index]
+
+
+def _compute(op: Op, inputs: list[float]) -> float | None:
+    function, args = op.function, op.args
+    if function in _UNARY and len(inputs) == 1:
+        return _UNARY[function](inputs[0])
+    if function in _BINARY:
+        second = [args[name] for name in _SECOND if _is_number(args.get(name))][: 2 - len(inputs)]
+        operands = [*inputs, *second]
+        return _BINARY[function](operands[0], float(operands[1])) if len(operands) == 2 else None
+    if function in ("elu", "celu") and len(inputs) == 1:
+        return _elu(inputs[0], args.get("alpha", 1.0), function == "celu")
+    if function == "scale" and _is_number(args.get("factor")):
+        return inputs[0] * float(args["factor"])
+    if function == "shift" and _is_number(args.get("shift")):
+        return inputs[0] + float(args["shift"])
+    if function == "clamp":
+        return _clamp(inputs[0], args)
+    if function == "comparison" and _is_number(args.get("other")) and args["operator"] in _COMPARE:
+        sides = (args["other"], inputs[0]) if args["flipped"] else (inputs[0], args["other"])
+        return float(_COMPARE[args["operator"]](*sides))
+    if function == "where" and len(inputs) == 3:
+        return inputs[1] if inputs[0] else inputs[2]
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _elu(x: float, alpha: object, is_celu: bool) -> float | None:
+    if not isinstance(alpha, int | float) or alpha == 0:
+        return None
+    return x if x > 0 else alpha * math.expm1(x / alpha if is_celu else x)
+
+
+def _clamp(x: float, args: Mapping[str, Any]) -> float | None:
+    low, high = (
+        next((args[name] for name in names if name in args), None)
+        for names in (("min", "x_min", "clip_value_min", "min_value"), ("max", "x_max", "clip_value_max", "max_value"))
+    )
+    if not all(bound is None or _is_number(bound) for bound in (low, high)):
+        return None
+    x = x if low is None else max(x, low)
+    return x if high is None else min(x, high)

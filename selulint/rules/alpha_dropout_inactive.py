@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selulint.diagnostic import Finding, Severity
+from selulint.fix.dropouts import is_conditional, is_off, is_parameter, training_switch
+from selulint.graph import Kind, Model, Op
+from selulint.rules import rule
+
+
+@rule("SELU404", Severity.ERROR)
+def alpha_dropout_inactive(model: Model) -> Iterator[Finding]:
+    """AlphaDropout that training does not switch.
+
+    ## What
+    Reports `F.alpha_dropout` and `F.feature_alpha_dropout` without `training`, and `tf.contrib.nn.alpha_dropout` with a
+    fixed `keep_prob` on no condition. `training=False` in so many words is left alone.
+
+    ## Why
+    The functional forms have opposite defaults: `F.dropout` is on unless told otherwise, `F.alpha_dropout` is off. Without
+    the argument it returns its input, and the network trains without any dropout. The one of TensorFlow 1 has no switch
+    at all: it drops at inference too.
+
+    ## Example
+    ```python
+    x = F.alpha_dropout(F.selu(self.fc(x)), 0.05)
+    ```
+
+    ## Use instead
+    ```python
+    x = F.alpha_dropout(F.selu(self.fc(x)), 0.05, training=self.training)
+    ```
+
+    ## Fix safety
+    Safe: in a method of an `nn.Module` the module's own switch is passed. There is no fix elsewhere.
+
+    ## References
+    PyTorch's signatures of `torch.nn.functional.dropout` and `torch.nn.functional.alpha_dropout`.
+    """
+    for op in model.of(Kind.DROPOUT, "alpha_dropout", "feature_alpha_dropout"):
+        if op.place is None:
+            continue
+        if op.name.startswith("torch.nn.functional.") and is_off(op):
+            message = f"`{op.title}` does nothing: its `training` is False unless it is passed"
+            yield Finding(op.place.span, message, fix=training_switch(model, op))
+        elif op.name == "tensorflow.contrib.nn.alpha_dropout" and _is_always_on(op):
+            yield Finding(op.place.span, f"`{op.title}` drops at inference too: nothing switches it off")
+
+
+def _is_always_on(op: Op) -> bool:
+    keep = op.args.get("keep_prob")
+    fixed = isinstance(keep, int | float) and keep < 1 and not is_parameter(op.spelled.get("keep_prob"))
+    return fixed and op.place is not None and not is_conditional(op.place)
