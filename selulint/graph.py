@@ -120,6 +120,7 @@ class Op:
 
 # Between a layer and its activation these keep "what feeds what" true.
 TRANSPARENT = frozenset({Kind.NORM, Kind.DROPOUT, Kind.POOL, Kind.RESHAPE})
+_LAYERS = TRANSPARENT | {Kind.PARAMETRIC}
 PASSING_MERGES = frozenset({"add", "concat", "average", "subtract"})
 GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
 
@@ -131,7 +132,8 @@ class Model:
     `owner` is the class or the expression that builds the model, `init` the `__init__` to which an initialisation can be
     appended, `part` says that another model of the file contains it, `trained` that the file shows trained weights.
     `unfinished` says that it was too much to evaluate and has no ops.
-    `component` lists all models of the file that share a source place with this one, itself included.
+    `component` lists all models of the file that share a source place with this one, itself included; `targets` are the
+    ops whose output the file trains towards targets (a Keras model that is compiled).
     """
 
     name: str
@@ -145,6 +147,7 @@ class Model:
     trained: bool = False
     unfinished: bool = False
     component: tuple[Model, ...] = ()
+    targets: frozenset[int] = frozenset()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)
 
@@ -216,6 +219,16 @@ class Model:
                 if is_input or any(index in self._fed_by_input for index in each.inputs):
                     self._fed_by_input.add(each.index)
         return op.index in self._fed_by_input
+
+    def activations_before(self, op: Op) -> list[Op]:
+        """The activations whose output reaches `op` through layers, merges and what is transparent, nothing else."""
+        before = self.upstream(op, _LAYERS, merges=True)
+        return [near for near in before if near.kind is Kind.ACTIVATION]
+
+    def activations_after(self, op: Op) -> list[Op]:
+        """The activations that the output of `op` reaches, as in `activations_before`."""
+        after = self.downstream(op, _LAYERS, merges=True)
+        return [near for near in after if near.kind is Kind.ACTIVATION]
 
     def behind_norm(self, op: Op) -> bool:
         """Whether on the way from `op` to its next activation a norm hides its initialisation."""

@@ -31,15 +31,17 @@ class Draft:
     fan_in: float | None = None
     fan_out: float | None = None
     weight: Init | None = None
+    bias: Init | None = None
     spelled: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Builder:
-    """The ops of one root in order of evaluation."""
+    """The ops of one root in order of evaluation. `targets` are those that a loss compares with what they should be."""
 
     ops: list[Draft] = field(default_factory=list)
     promoted: dict[Unknown, Tensor] = field(default_factory=dict)
+    targets: set[int] = field(default_factory=set)
 
     def emit(self, draft: Draft) -> Tensor:
         """Append an op; past the bound everything that follows hangs on one opaque op."""
@@ -98,7 +100,7 @@ def _finish(index: int, draft: Draft) -> Op:
         layer.label if layer else "",
         draft.args,
         weight,
-        layer.init("bias") if layer else None,
+        draft.bias or (layer.init("bias") if layer else None),
         draft.fan_in,
         draft.fan_out,
         draft.chooser,

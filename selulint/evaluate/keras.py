@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from selulint.evaluate.values import (
     Const,
     Either,
     FunctionValue,
+    Instance,
     Layer,
     ListValue,
     Partial,
@@ -63,6 +65,22 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
     if last == "Lambda" and args.all and isinstance(args.all[0], FunctionValue | Symbol | Partial):
         return args.all[0]
     return None
+
+
+def is_model(module: Layer | Instance) -> bool:
+    """Whether a module is a model of Keras, of its own class or of one in the file."""
+    if isinstance(module, Layer):
+        return module.is_container and is_keras(module.name)
+    return any(isinstance(base, Symbol) and is_keras(base.name) for base in module.cls.mro())
+
+
+def compile_model(vm: Machine, model: Layer | Instance) -> None:
+    """`model.compile(...)`: what the model returns is compared with targets."""
+    if "builder" in model.cells:
+        if model.cells["builder"] is vm.builder and model.cells["outputs"] is not None:
+            vm.builder.targets |= set(sources(tensors_in(model.cells["outputs"])))
+    else:
+        model.cells["compiled"] = True
 
 
 def _last_size(args: Arguments) -> int | None:
@@ -167,6 +185,7 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
         weight=_kernel_init(layer, sizes),
+        bias=_bias_init(layer),
     )
     result = vm.builder.emit(draft)
     wanted = layer.args.get("activation")
@@ -197,25 +216,40 @@ def fans(layer: Layer, size: int | None, units: int | None) -> Fans:
 
 def _kernel_init(layer: Layer, sizes: Fans) -> Init:
     name = _KERNELS.get(layer.spec.function, "kernel_initializer")
-    wanted = layer.args.get(name)
+    law = layer.spec.init
+    default = Init("default", _gain(layer, law, {}, sizes), True, None) if law else UNKNOWN_INIT
+    return _declared(layer, name, default, lambda law, args: _gain(layer, law, args, sizes))
+
+
+def _bias_init(layer: Layer) -> Init:
+    default = Init("default", None, True, None)
+    if layer.constant("use_bias") is False:
+        return default
+    return _declared(layer, "bias_initializer", default, lambda law, args: None)
+
+
+def _declared(
+    layer: Layer, argument: str, default: Init, gain_of: Callable[[str, dict[str, Any]], float | None]
+) -> Init:
+    """The initialisation that an argument of a layer asks for: by a string, an object, a class, or not at all."""
+    wanted = layer.args.get(argument)
     if wanted is None or (isinstance(wanted, Const) and wanted.place is None and not wanted.assumed):
-        law = layer.spec.init
-        return Init("default", _gain(layer, law, {}, sizes), True, None) if law else UNKNOWN_INIT
+        return default
     if isinstance(wanted, Const) and isinstance(wanted.value, str):
         canonical = INITIALISER_STRINGS.get(wanted.value)
         if canonical is None:
             return UNKNOWN_INIT
-        law = canonical.rpartition(".")[2]
-        return Init(law, _gain(layer, law, _defaults(canonical), sizes), False, wanted.place)
+        law, known = canonical.rpartition(".")[2], _defaults(canonical)
+        return Init(law, gain_of(law, known), False, wanted.place, known)
     if isinstance(wanted, Layer) and wanted.spec.kind == "initialiser":
         law = wanted.name.rpartition(".")[2]
         known = constants(wanted.args)
         missing = [key for key in wanted.args if key not in known and key != "seed"]
-        value = None if missing else _gain(layer, law, known, sizes)
+        value = None if missing else gain_of(law, known)
         return Init(law, value, False, wanted.place, known if not missing else {"unknown": tuple(missing)})
     if isinstance(wanted, Symbol) and wanted.name in SPECS and SPECS[wanted.name].kind == "initialiser":
-        law = wanted.name.rpartition(".")[2]
-        return Init(law, _gain(layer, law, _defaults(wanted.name), sizes), False, wanted.place)
+        law, known = wanted.name.rpartition(".")[2], _defaults(wanted.name)
+        return Init(law, gain_of(law, known), False, wanted.place, known)
     return UNKNOWN_INIT
 
 

@@ -228,7 +228,10 @@ def _model(
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
     framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
-    model = Model(name, framework, ops, frozenset(sources(tensors_in(result))), vm.file)
+    outputs = frozenset(sources(tensors_in(result)))
+    model = Model(name, framework, ops, outputs, vm.file, targets=frozenset(builder.targets))
+    if module is not None and module.cells.get("compiled"):
+        model.targets |= outputs
     cls = module.cls if isinstance(module, Instance) else owner
     if cls is not None:
         model.owner = Place(cls.node, cls.unit)
