@@ -122,6 +122,11 @@ class Op:
 TRANSPARENT = frozenset({Kind.NORM, Kind.DROPOUT, Kind.POOL, Kind.RESHAPE})
 _LAYERS = TRANSPARENT | {Kind.PARAMETRIC}
 PASSING_MERGES = frozenset({"add", "concat", "average", "subtract"})
+# Layers whose units are weighted sums and nothing else: no recurrence, no attention, no table.
+WEIGHTED_SUMS = frozenset(
+    ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+    + ("depthwise_conv1d", "depthwise_conv2d", "separable_conv1d", "separable_conv2d")
+)
 GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import fitting_init
-from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
+from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
 from selulint.moments.fitting import misfit
 from selulint.rules import rule
 
@@ -56,14 +56,14 @@ def activation_init_mismatch(model: Model) -> Iterator[Finding]:
         first, reason, behind = wrong[0]
         init, layers = first.weight, [op for op, _, _ in wrong]
         assert init is not None
-        names = list(dict.fromkeys(f"`{op.title}`" for op in layers))
-        told = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+        names = list(dict.fromkeys(f"`{op.label}`" for op in layers if op.label))
+        told = " of " * bool(names) + ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
         why = _REASONS[reason].format(behind=behind.title, gain=init.gain or 0.0)
         related = tuple({op.place: Related("the layer", op.place.span) for op in layers if op.place}.values())
         is_one = len({each.function for _, _, each in wrong}) == 1
         fix = fitting_init(model, layers, behind.function) if is_one else None
         severity = Severity.NOTE if reason == "he" else None
-        yield Finding(place.span, f"`{init.name}` of {told} {why}", related, fix, severity)
+        yield Finding(place.span, f"`{init.name}`{told} {why}", related, fix, severity)
 
 
 def _by_place(model: Model) -> dict[Place, list[Op]]:
@@ -78,7 +78,12 @@ def _misfit(model: Model, op: Op) -> tuple[str, Op] | None:
     """The reason and the activation, where all that `op` feeds are hidden activations that its initialiser does not fit."""
     init = op.weight
     behind = model.downstream(op, _THROUGH)
-    if init is None or not behind or any(near.kind is not Kind.ACTIVATION for near in behind):
+    if (
+        init is None
+        or op.function not in WEIGHTED_SUMS
+        or not behind
+        or any(near.kind is not Kind.ACTIVATION for near in behind)
+    ):
         return None
     functions = {near.function for near in behind}
     if len(functions) != 1 or any(near.rivals or not model.is_hidden(near) for near in behind):

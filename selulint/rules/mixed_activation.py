@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.migration import selu_at
-from selulint.graph import Kind, Model, Op
+from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op
 from selulint.moments.maps import moments
 from selulint.rules import rule
 
@@ -56,7 +56,7 @@ def mixed_activation(model: Model) -> Iterator[Finding]:
             fix, said = selu_at(model, is_mixed), True
         selu = next(near for near in (*model.activations_before(op), *model.activations_after(op)) if _is_selu(near))
         related = (Related("the SELU", selu.place.span),) if selu.place else ()
-        yield Finding(op.place.span, f"`{op.title}` stands between SELUs{_effect(op)}", related, fix)
+        yield Finding(op.place.span, f"`{op.title}` among SELUs {_effect(op)}", related, fix)
 
 
 def is_mixed(model: Model, op: Op) -> bool:
@@ -64,6 +64,8 @@ def is_mixed(model: Model, op: Op) -> bool:
     if op.place is None or op.rivals or op.chooser is not None or op.function not in _BOUNDED | _UNBOUNDED:
         return False
     if not any(_is_selu(each) for each in model.ops) or not model.is_hidden(op) or _scores(model, op):
+        return False
+    if any(near.kind is Kind.PARAMETRIC and near.function not in WEIGHTED_SUMS for near in model.upstream(op)):
         return False
     hidden = [each for each in model.of(Kind.ACTIVATION) if model.is_hidden(each)]
     selus = sum(map(_is_selu, hidden))
@@ -124,5 +126,6 @@ def _effect(op: Op) -> str:
     """What the activation makes of mean 0 and variance 1."""
     found = moments(op.function, 0.0, 1.0)
     if found is None:
-        return ": it does not keep mean 0 and variance 1"
-    return f" and makes mean {found.first:.2g} and variance {found.variance:.2g} of 0 and 1, which SELU keeps"
+        return "does not keep mean 0 and variance 1, as they do"
+    mean = round(found.first, 9) + 0.0
+    return f"turns mean 0 and variance 1 into {mean:.2g} and {found.variance:.2g}; SELU keeps them"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import starts_off_zero, zero_bias
-from selulint.graph import Kind, Model, Op, Place
+from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op, Place
 from selulint.moments.fitting import bias_moments
 from selulint.moments.propagate import after_biases
 from selulint.rules import rule
@@ -22,8 +22,8 @@ def selu_bias_init(model: Model) -> Iterator[Finding]:
     one, such as 0.01, is a note. PyTorch's default, U(-1/sqrt(n), 1/sqrt(n)), is not reported.
 
     ## Why
-    The fixed point is mean 0 and variance 1 for layers without a bias. A bias of 0.1 in every layer moves it to mean 0.12 and variance 1.19,
-    a bias of 1 to mean 1.4 and variance 6.7.
+    The fixed point is mean 0 and variance 1 for layers without a bias. A bias of 0.1 in every layer moves it to mean 0.12
+    and variance 1.19, a bias of 1 to mean 1.4 and variance 6.7.
 
     ## Example
     ```python
@@ -44,7 +44,8 @@ def selu_bias_init(model: Model) -> Iterator[Finding]:
     """
     by_place: dict[Place, list[Op]] = {}
     for op in model.of(Kind.PARAMETRIC):
-        if op.bias is not None and op.bias.place is not None and starts_off_zero(op) and model.fed(op, "selu"):
+        is_sum = op.function in WEIGHTED_SUMS
+        if is_sum and op.bias and op.bias.place and starts_off_zero(op) and model.fed(op, "selu"):
             by_place.setdefault(op.bias.place, []).append(op)
     for place, ops in by_place.items():
         init = ops[0].bias

@@ -4,16 +4,13 @@ import re
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
-from selulint.graph import Kind, Model, Op
+from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op
 from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
 from selulint.rules import rule
 
 _LOWEST = -SELU_SCALE * SELU_ALPHA
 _PASSED = frozenset({Kind.DROPOUT, Kind.RESHAPE})
 _PROBABILITIES = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid"})
-_LAYERS = frozenset(
-    {"linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}
-)
 _UNITS = ("out_features", "units")
 # Names that only a model's last layer has, and only whole models; a feature extractor ends in SELU for good reason.
 _LAST = re.compile(
@@ -73,7 +70,7 @@ def selu_output(model: Model) -> Iterator[Finding]:
 
 def _last_layer(model: Model, op: Op) -> Op | None:
     before = model.upstream(op, _PASSED)
-    return before[0] if len(before) == 1 and before[0].function in _LAYERS else None
+    return before[0] if len(before) == 1 and before[0].function in WEIGHTED_SUMS else None
 
 
 def _ends(model: Model, op: Op) -> list[Op]:
@@ -111,7 +108,7 @@ def _evidence(model: Model, op: Op, last: Op, ends: list[Op]) -> str:
         return f"`{probabilities.title}` behind it gets nothing below {_LOWEST:.4g}"
     units = next((last.args[name] for name in _UNITS if name in last.args), None)
     is_told = units == 1 or any(end.index in model.targets for end in ends) or _is_named(model, last)
-    return f"`{last.title}` cannot predict anything below {_LOWEST:.4g}" if is_told or _returns(model, last) else ""
+    return f"nothing below {_LOWEST:.4g} can be predicted" if is_told or _returns(model, last) else ""
 
 
 def _is_named(model: Model, last: Op) -> bool:
