@@ -118,10 +118,13 @@ def attribute(owner: ModuleAttribute, name: str, place: Place) -> Value:
 
 
 def shape(owner: ModuleAttribute) -> Value:
-    """The shape of a parameter as a tuple, where the layer's sizes are constants."""
+    """The shape of a parameter as a tuple; its length is known even where the layer's sizes are not."""
     layer = owner.owner
+    if owner.name == "bias" and layer.spec.function.startswith(("linear", "conv")):
+        name = "out_features" if layer.spec.function == "linear" else "out_channels"
+        return TupleValue((layer.args.get(name, Unknown(name)),))
     if layer.spec.function == "linear":
-        names = ("out_features", "in_features") if owner.name == "weight" else ("out_features",)
+        names = ("out_features", "in_features")
         return TupleValue(tuple(layer.args.get(name, Unknown(name)) for name in names))
     if layer.spec.function.startswith("conv") and "transpose" not in layer.spec.function and owner.name == "weight":
         sizes, groups = layer.constant("in_channels"), layer.constant("groups") or 1
@@ -131,7 +134,9 @@ def shape(owner: ModuleAttribute) -> Value:
         per_group = Const(sizes // groups) if isinstance(sizes, int) else Unknown("in_channels")
         window_sizes = kernel.items if isinstance(kernel, TupleValue) else (kernel,) * repeats
         return TupleValue((layer.args.get("out_channels", Unknown("out_channels")), per_group, *window_sizes))
-    return Unknown("a shape that is not known")
+    count = dimensions(owner)
+    axes = count.value if isinstance(count, Const) else 0
+    return TupleValue((Unknown("a size that is not known"),) * axes)
 
 
 def dimensions(owner: ModuleAttribute) -> Value:
