@@ -137,7 +137,13 @@ class Op:
 
 # Between a layer and its activation these keep "what feeds what" true.
 TRANSPARENT = frozenset({Kind.NORM, Kind.DROPOUT, Kind.POOL, Kind.RESHAPE})
+_LAYERS = TRANSPARENT | {Kind.PARAMETRIC}
 PASSING_MERGES = frozenset({"add", "concat", "average", "subtract"})
+# Layers whose units are weighted sums and nothing else: no recurrence, no attention, no table.
+WEIGHTED_SUMS = frozenset(
+    ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+    + ("depthwise_conv1d", "depthwise_conv2d", "separable_conv1d", "separable_conv2d")
+)
 GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
 
 
@@ -150,7 +156,8 @@ class Model:
     `unfinished` says that it was too much to evaluate and has no ops.
     `rescaled` are the places outside of models where the file brings data into [0, 1], if it does not standardise them and
     all its models are SELU models.
-    `component` lists all models of the file that share a source place with this one, itself included.
+    `component` lists all models of the file that share a source place with this one, itself included; `targets` are the
+    ops whose output the file trains towards targets (a Keras model that is compiled).
     """
 
     name: str
@@ -165,6 +172,7 @@ class Model:
     unfinished: bool = False
     rescaled: tuple[Span, ...] = ()
     component: tuple[Model, ...] = ()
+    targets: frozenset[int] = frozenset()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)
 
@@ -236,6 +244,16 @@ class Model:
                 if is_input or any(index in self._fed_by_input for index in each.inputs):
                     self._fed_by_input.add(each.index)
         return op.index in self._fed_by_input
+
+    def activations_before(self, op: Op) -> list[Op]:
+        """The activations whose output reaches `op` through layers, merges and what is transparent, nothing else."""
+        before = self.upstream(op, _LAYERS, merges=True)
+        return [near for near in before if near.kind is Kind.ACTIVATION]
+
+    def activations_after(self, op: Op) -> list[Op]:
+        """The activations that the output of `op` reaches, as in `activations_before`."""
+        after = self.downstream(op, _LAYERS, merges=True)
+        return [near for near in after if near.kind is Kind.ACTIVATION]
 
     def behind_norm(self, op: Op) -> bool:
         """Whether on the way from `op` to its next activation a norm hides its initialisation."""

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from selulint.settings import Settings
+
 ROOT = Path(__file__).resolve().parent.parent / "fixtures" / "rules"
 _EXPECT = re.compile(r"[ \t]*# expect: (?P<rules>[\w, -]+)$", re.M)
 _RESULTS = (".fixed.py", ".unsafe.py")
@@ -67,6 +69,11 @@ class Fixture:
     def result(self, suffix: str) -> Path:
         """Where the text after fixing lies: `reason.fixed.py` or `reason.unsafe.py`."""
         return self.path.with_suffix(suffix)
+
+    @property
+    def settings(self) -> Settings:
+        """What a user runs who wants this rule: one that does not run unasked is asked for."""
+        return Settings(extend_select=(self.path.parent.name,))
 
     @property
     def framework(self) -> str:

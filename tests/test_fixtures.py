@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -19,9 +20,8 @@ from selulint.source import Source
 from selulint.syntax import triage
 
 ALL = fixtures()
-PLAIN = Settings()
 BLESS = os.environ.get("SELULINT_BLESS") == "1"
-LEVELS = {".fixed.py": Settings(fix=True), ".unsafe.py": Settings(fix=True, unsafe_fixes=True)}
+LEVELS = (".fixed.py", ".unsafe.py")
 
 
 def _name(fixture: Fixture) -> str:
@@ -29,12 +29,16 @@ def _name(fixture: Fixture) -> str:
 
 
 @cache
-def _lint(text: str, settings: Settings = PLAIN) -> FileResult:
+def _lint(text: str, settings: Settings) -> FileResult:
     return lint_bytes("fixture.py", text.encode(), settings)
 
 
-def _found(text: str) -> list[tuple[int, str]]:
-    result = _lint(text)
+def _level(fixture: Fixture, suffix: str) -> Settings:
+    return replace(fixture.settings, fix=True, unsafe_fixes=suffix == ".unsafe.py")
+
+
+def _found(text: str, settings: Settings) -> list[tuple[int, str]]:
+    result = _lint(text, settings)
     assert not result.failed, [each.message for each in result.diagnostics]
     source = Source("fixture.py", text)
     return sorted((source.locate(_start(each))[0], each.name) for each in result.diagnostics)
@@ -51,15 +55,15 @@ def _fixed(text: str, settings: Settings) -> str:
     return text if result.after is None else result.after.decode()
 
 
-def _counts(text: str) -> Counter[str]:
-    return Counter(rule for _, rule in _found(text))
+def _counts(text: str, settings: Settings) -> Counter[str]:
+    return Counter(rule for _, rule in _found(text, replace(settings, fix=False)))
 
 
 def _check_laws(text: str, settings: Settings) -> None:
     fixed = _fixed(text, settings)
     ast.parse(fixed)
     assert _fixed(fixed, settings) == fixed, "a second run changes the file again"
-    added = _counts(fixed) - _counts(text)
+    added = _counts(fixed, settings) - _counts(text, settings)
     for uncovered in (each.name for each in all_rules() if each.code in UNCOVERED):
         del added[uncovered]
     assert not added, f"the fix adds findings: {dict(added)}\n{fixed}"
@@ -72,7 +76,7 @@ def test_there_are_fixtures() -> None:
 
 @pytest.mark.parametrize("fixture", ALL, ids=_name)
 def test_findings_are_exactly_the_expected_ones(fixture: Fixture) -> None:
-    assert _found(fixture.text) == fixture.expected
+    assert _found(fixture.text, fixture.settings) == fixture.expected
 
 
 @pytest.mark.parametrize("fixture", [each for each in ALL if each.expected], ids=_name)
@@ -83,10 +87,10 @@ def test_triage_lets_the_file_through(fixture: Fixture) -> None:
 @pytest.mark.parametrize("suffix", LEVELS)
 @pytest.mark.parametrize("fixture", ALL, ids=_name)
 def test_fixes_give_the_blessed_text_and_keep_the_laws(fixture: Fixture, suffix: str) -> None:
-    settings, path = LEVELS[suffix], fixture.result(suffix)
+    settings, path = _level(fixture, suffix), fixture.result(suffix)
     _check_laws(fixture.text, settings)
     fixed = _fixed(fixture.text, settings)
-    base = fixture.text if suffix == ".fixed.py" else _fixed(fixture.text, LEVELS[".fixed.py"])
+    base = fixture.text if suffix == ".fixed.py" else _fixed(fixture.text, _level(fixture, ".fixed.py"))
     if BLESS:
         path.unlink(missing_ok=True)
         if fixed != base:
@@ -100,10 +104,10 @@ def test_import_spelling_does_not_matter(fixture: Fixture, spelling: str) -> Non
     other = respelled(fixture, spelling)
     ast.parse(other.text)
     assert [rule for _, rule in other.expected] == [rule for _, rule in fixture.expected]
-    assert _found(other.text) == other.expected
-    for settings in LEVELS.values():
+    assert _found(other.text, fixture.settings) == other.expected
+    for settings in (_level(fixture, suffix) for suffix in LEVELS):
         _check_laws(other.text, settings)
-        assert _counts(_fixed(other.text, settings)) == _counts(_fixed(fixture.text, settings))
+        assert _counts(_fixed(other.text, settings), settings) == _counts(_fixed(fixture.text, settings), settings)
 
 
 def test_no_blessed_file_is_an_orphan() -> None:

@@ -11,7 +11,6 @@ from fixture_files import Fixture, fixtures
 from selulint.diagnostic import NOTICES, Diagnostic
 from selulint.rules import Rule, all_rules
 from selulint.run import lint_bytes
-from selulint.settings import Settings
 
 HEADINGS = ["What", "Why", "Example", "Use instead", "Fix safety", "References"]
 RULES = all_rules()
@@ -80,4 +79,4 @@ def test_messages(rule: Rule) -> None:
 
 
 def _diagnostics(fixture: Fixture) -> tuple[Diagnostic, ...]:
-    return lint_bytes("fixture.py", fixture.text.encode(), Settings()).diagnostics
+    return lint_bytes("fixture.py", fixture.text.encode(), fixture.settings).diagnostics

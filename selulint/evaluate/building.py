@@ -33,6 +33,7 @@ class Draft:
     fan_in: float | None = None
     fan_out: float | None = None
     weight: Init | None = None
+    bias: Init | None = None
     spelled: Mapping[str, Place] = field(default_factory=dict)
 
 
@@ -41,11 +42,13 @@ class Builder:
     """The ops of one root in order of evaluation.
 
     Tensors name their ops by numbers that no two builders share: `base` is that of the first. A tensor that another graph
-    made (in `__init__`, say, and kept) is an input of this one.
+    made (in `__init__`, say, and kept) is an input of this one. `targets` are those that a loss compares with what they
+    should be.
     """
 
     ops: list[Draft] = field(default_factory=list)
     promoted: dict[Unknown, Tensor] = field(default_factory=dict)
+    targets: set[int] = field(default_factory=set)
     base: int = field(default_factory=lambda: next(_BASES))
     _foreign: dict[int, int] = field(default_factory=dict)
 
@@ -131,7 +134,7 @@ class Builder:
 def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], Place | None]) -> Op:
     layer = draft.layer
     weight = draft.weight or (layer.init("weight") if layer else None)
-    bias = layer.init("bias") if layer else None
+    bias = draft.bias or (layer.init("bias") if layer else None)
     spelled = draft.spelled or (places(layer.args) if layer else {})
     return Op(
         index,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft, constants, sources, tensors_in
-from selulint.evaluate.keras_weights import fans, kernel_init
+from selulint.evaluate.keras_weights import bias_init, fans, kernel_init
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.tensors import as_tensor, opaque
 from selulint.evaluate.values import (
@@ -14,6 +14,7 @@ from selulint.evaluate.values import (
     Const,
     Either,
     FunctionValue,
+    Instance,
     Layer,
     ListValue,
     Partial,
@@ -61,6 +62,22 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
     if last == "Lambda" and args.all and isinstance(args.all[0], FunctionValue | Symbol | Partial):
         return args.all[0]
     return None
+
+
+def is_model(module: Layer | Instance) -> bool:
+    """Whether a module is a model of Keras, of its own class or of one in the file."""
+    if isinstance(module, Layer):
+        return module.is_container and is_keras(module.name)
+    return any(isinstance(base, Symbol) and is_keras(base.name) for base in module.cls.mro())
+
+
+def compile_model(vm: Machine, model: Layer | Instance) -> None:
+    """`model.compile(...)`: what the model returns is compared with targets."""
+    if "builder" in model.cells:
+        if model.cells["builder"] is vm.builder and model.cells["outputs"] is not None:
+            vm.builder.targets |= set(sources(tensors_in(model.cells["outputs"])))
+    else:
+        model.cells["compiled"] = True
 
 
 def _last_size(args: Arguments) -> int | None:
@@ -166,6 +183,7 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
         weight=kernel_init(vm, layer, sizes, size, place),
+        bias=bias_init(layer),
     )
     result = vm.builder.emit(draft)
     wanted = layer.args.get("activation")

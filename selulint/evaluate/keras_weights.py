@@ -118,6 +118,20 @@ def kernel_init(vm: Machine, layer: Layer, sizes: Fans, size: int | None, place:
     return UNKNOWN_INIT
 
 
+def bias_init(layer: Layer) -> Init:
+    """The initialisation of a layer's bias: what is asked for, else zeros."""
+    default = Init("default", None, True, None)
+    wanted = layer.cells.get(".bias_initializer") or layer.args.get("bias_initializer")
+    if layer.constant("use_bias") is False or wanted is None:
+        return default
+    if isinstance(wanted, Const) and wanted.place is None and not wanted.assumed:
+        return default
+    found = law_of(wanted)
+    if found is None:
+        return UNKNOWN_INIT
+    return Init(found.name, None, False, found.place, {"unknown": found.missing} if found.missing else found.args)
+
+
 def _called(vm: Machine, wanted: Value, layer: Layer, sizes: Fans, size: int | None, place: Place) -> Init:
     """A function of the file that makes a kernel of the shape it is given."""
     from selulint.evaluate.calls import Arguments, call

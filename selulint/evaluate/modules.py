@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import initialise, keras_weights, layers, tensors
+from selulint.evaluate import initialise, keras, keras_weights, layers, tensors
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.sequences import extend, items_of
 from selulint.evaluate.values import (
@@ -163,6 +163,9 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
         return _LISTINGS[name](receiver)
     if name in _SELF:
         return receiver
+    if name == "compile" and keras.is_model(receiver):
+        keras.compile_model(vm, receiver)
+        return NONE
     if name in ("forward", "__call__", "call") and isinstance(receiver, Layer):
         return layers.apply(vm, receiver, args, place)
     if name.startswith("super."):

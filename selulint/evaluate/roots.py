@@ -286,7 +286,10 @@ def _model(
         return None
     framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
     outputs = builder.numbers([result])
-    model = Model(name, framework, recognised(ops, outputs), outputs, vm.file)
+    targets = frozenset(source - builder.base for source in builder.targets)
+    model = Model(name, framework, recognised(ops, outputs), outputs, vm.file, targets=targets)
+    if module is not None and module.cells.get("compiled"):
+        model.targets |= outputs
     cls = module.cls if isinstance(module, Instance) else owner
     if cls is not None and cls.unit.file is vm.file:
         model.owner = Place(cls.node, cls.unit)

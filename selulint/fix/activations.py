@@ -1,11 +1,12 @@
-"""ReLU to SELU, in every spelling; a hand-written SELU to the exact one."""
+"""Other activations to SELU, in every spelling; a hand-written SELU to the exact one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
+from selulint.fix.arguments import parameters
 from selulint.fix.plan import Plan, Refused, is_string, like, plan
 from selulint.frameworks import SPECS
 from selulint.graph import Kind, Model, Op, Place
@@ -16,19 +17,25 @@ if TYPE_CHECKING:
 
 # Constants this near to SELU's are the same numbers in float32.
 _FLOAT32 = 1e-6
+# A ReLU of Keras with one of these is another function.
 _KERAS_RELU_ARGUMENTS = ("max_value", "negative_slope", "alpha", "threshold")
+# Arguments that SELU takes as well: tensors and whether they are overwritten.
+_SHARED_ARGUMENTS = frozenset({"input", "x", "features", "inplace", "name"})
 
 
-def to_selu(made: Plan, model: Model, op: Op, chain: set[Place | None]) -> None:
+def to_selu(made: Plan, model: Model, op: Op, chain: Collection[int]) -> None:
+    """Spell SELU where `op` is spelled; `chain` are the ops of the model that are to be SELU."""
     if op.chooser is not None:
         raise Refused("the activation is chosen by an option")
-    for other in model.ops:
-        if other.place == op.place and other.kind is Kind.ACTIVATION and not model.is_hidden(other):
-            raise Refused("the same ReLU is also used where it is no hidden activation")
+    for other in model.of(Kind.ACTIVATION):
+        if other.place == op.place and other.index not in chain:
+            raise Refused("the same activation is also used where it is no hidden one")
+    if op.function == "prelu":
+        made.doubt("PReLU's slopes leave the state_dict")
     if not made.first("activation", op.place):
         return
     if not _respell_activation(made.draft, op):
-        raise Refused("this spelling of ReLU cannot be rewritten")
+        raise Refused("this spelling of the activation cannot be rewritten")
 
 
 def _respell_activation(draft: Draft, op: Op) -> bool:
@@ -39,34 +46,85 @@ def _respell_activation(draft: Draft, op: Op) -> bool:
         return True
     if op.name.startswith("torch.Tensor."):
         return _method_to_function(draft, op)
-    if op.name == "keras.layers.ReLU":
-        return _relu_layer_to_activation(draft, op)
-    if op.name.startswith("keras.") and any(op.args.get(name) for name in _KERAS_RELU_ARGUMENTS):
+    if op.function == "relu" and op.name.startswith("keras.") and any(map(op.args.get, _KERAS_RELU_ARGUMENTS)):
         return False
-    base, _, last = op.name.rpartition(".")
-    new = {"ReLU": "SELU", "relu": "selu", "relu_": "selu_"}.get(last)
-    return new is not None and draft.respell(symbol, f"{base}.{new}")
+    if op.name.startswith("keras.layers."):
+        return _layer_to_activation(draft, op)
+    name = _selu_like(op.name)
+    if _takes_what_selu_takes(op):
+        return draft.respell(symbol, name)
+    return _rewrite_call(draft, op, symbol, name)
+
+
+def _selu_like(name: str) -> str:
+    """The framework's SELU in the form (class, function, in-place function) that `name` has."""
+    base, _, last = name.rpartition(".")
+    near = f"{base}.{'SELU' if last[0].isupper() else 'selu_' if last.endswith('_') else 'selu'}"
+    if near in SPECS:
+        return near
+    return {"torch": "torch.selu", "tensorflow": "tensorflow.nn.selu"}.get(
+        name.partition(".")[0], "keras.activations.selu"
+    )
+
+
+def _takes_what_selu_takes(op: Op) -> bool:
+    """Whether the call of an activation passes nothing that SELU does not know."""
+    names = parameters(SPECS[op.name].signature)
+    node: Any = op.place.node if op.place is not None else None
+    if type(node).__name__ != "Call":
+        # Called elsewhere: an argument is known to be passed where it is written, or is not the default's constant.
+        own = [name for name in names if name not in _SHARED_ARGUMENTS]
+        return not any(name in op.spelled or (op.args and name not in op.args) for name in own)
+    return all(_argument_name(arg, number, names) in _SHARED_ARGUMENTS for number, arg in enumerate(node.args))
+
+
+def _argument_name(arg: Any, number: int, names: tuple[str, ...]) -> str:
+    if arg.star:
+        return "*"
+    if arg.keyword is not None:
+        return str(arg.keyword.value)
+    return names[number] if number < len(names) else "*"
+
+
+def _rewrite_call(draft: Draft, op: Op, symbol: Place, canonical: str) -> bool:
+    """`F.leaky_relu(x, 0.2, inplace=True)` as `F.selu(x, inplace=True)`: without what only the old activation takes."""
+    place, name = op.place, draft.refer_like(symbol, canonical)
+    node: Any = place.node if place is not None else None
+    if place is None or name is None or type(node).__name__ != "Call":
+        return False
+    names = parameters(SPECS[op.name].signature)
+    kept = []
+    for number, arg in enumerate(node.args):
+        parameter = _argument_name(arg, number, names)
+        if parameter == "*":
+            return False
+        if parameter in _SHARED_ARGUMENTS:
+            text = Place(arg.value, place.unit).text
+            kept.append(f"{parameter}={text}" if arg.keyword is not None or parameter == "inplace" else text)
+    draft.replace(place, f"{name}({', '.join(kept)})")
+    return True
 
 
 def _method_to_function(draft: Draft, op: Op) -> bool:
     place = op.place
     node: Any = place.node if place is not None else None
     receiver = getattr(getattr(node, "func", None), "value", None)
-    name = draft.refer("torch.selu" if op.name.endswith("relu") else "torch.selu_")
+    name = draft.refer("torch.selu_" if op.name.endswith("_") else "torch.selu")
     if place is None or receiver is None or name is None or node.args:
         return False
     draft.replace(place, f"{name}({Place(receiver, place.unit).text})")
     return True
 
 
-def _relu_layer_to_activation(draft: Draft, op: Op) -> bool:
+def _layer_to_activation(draft: Draft, op: Op) -> bool:
     place, symbol = op.place, op.symbol
-    if place is None or symbol is None or any(op.args.get(name) for name in _KERAS_RELU_ARGUMENTS):
+    node: Any = place.node if place is not None else None
+    if place is None or symbol is None or not hasattr(node, "args") or any(arg.star for arg in node.args):
         return False
-    node: Any = place.node
-    if not hasattr(node, "args") or any(arg.keyword is None for arg in node.args):
+    if op.function == "relu" and any(arg.keyword is None for arg in node.args):
         return False
-    others = "".join(f", {Place(arg, place.unit).text}" for arg in node.args if arg.keyword.value == "name")
+    named = [arg for arg in node.args if arg.keyword is not None and arg.keyword.value == "name"]
+    others = "".join(f", {Place(arg, place.unit).text}" for arg in named)
     name = draft.refer_like(symbol, "keras.layers.Activation")
     if name is None:
         return False

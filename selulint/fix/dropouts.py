@@ -75,7 +75,7 @@ def alpha_dropout(model: Model, op: Op) -> Fix | None:
 def to_alpha(made: Plan, model: Model, op: Op) -> None:
     place, symbol = op.place, op.symbol
     for other in _others_at(model, op):
-        if selu_beside(other[0], other[1]) is None and not _beside_relu(other[0], other[1]):
+        if selu_beside(other[0], other[1]) is None and not _beside_future_selu(made, other[0], other[1]):
             raise Refused("the same Dropout is also used outside a SELU chain")
     if not made.first("dropout", place):
         return
@@ -103,9 +103,12 @@ def _others_at(model: Model, op: Op) -> Iterable[tuple[Model, Op]]:
     return [(m, o) for m in model.component for o in m.of(Kind.DROPOUT) if o.place == op.place]
 
 
-def _beside_relu(model: Model, op: Op) -> bool:
-    near = [*before_pool(model, op), *model.downstream(op)]
-    return any(each.kind is Kind.ACTIVATION and each.function == "relu" and model.is_hidden(each) for each in near)
+def _beside_future_selu(made: Plan, model: Model, op: Op) -> bool:
+    """Whether an activation beside a dropout becomes SELU in this fix."""
+    near = [each for each in (*before_pool(model, op), *model.downstream(op)) if each.kind is Kind.ACTIVATION]
+    if any(("activation", each.place) in made.done for each in near):
+        return True
+    return any(each.function == "relu" and model.is_hidden(each) for each in near)
 
 
 def _alpha_name(model: Model, op: Op) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from selulint.diagnostic import Fix
 from selulint.fix.plan import Plan, Refused, is_string, like, plan
 from selulint.graph import Init, Kind, Model, Op, Place
+from selulint.moments.fitting import SQUASHING, bias_moments
 from selulint.moments.maps import SANE_WINDOW
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ _LAYERS = {"linear": "Linear", "conv1d": "Conv1d", "conv2d": "Conv2d", "conv3d":
 _UNIFORM = frozenset({"kaiming_uniform_", "xavier_uniform_", "uniform_"})
 # Activations that LeCun's gain serves as well as any other.
 _CONTENT = frozenset({"selu", "relu", "tanh", "sigmoid", "softmax", "log_softmax", "softplus", "hardsigmoid"})
+# The `nonlinearity` whose gain PyTorch's initialisers have for an activation; every other has a rectifier's.
+_NONLINEARITIES = {"selu": "linear", "tanh": "tanh", "sigmoid": "sigmoid"}
+# A bias of this mean moves SELU's fixed variance by 0.002 %, one of this variance by 5 %.
+VISIBLE_BIAS, VISIBLE_BIAS_VARIANCE = 0.005, 0.01
 
 
 def lecun_init(model: Model, layers: Sequence[Op]) -> Fix | None:
@@ -43,7 +48,9 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
         if _is_unset(init):
             defaults.append(op)
         elif not _is_lecun(init):
-            _edit(made, model, op, init)
+            _edit(made, model, init)
+        if starts_off_zero(op):
+            _zero_bias(made, model, op)
     if not defaults:
         return
     if model.framework == "keras":
@@ -63,20 +70,105 @@ def _is_lecun(init: Init) -> bool:
     return init.gain is not None and SANE_WINDOW[0] <= init.gain <= SANE_WINDOW[1]
 
 
-def _edit(made: Plan, model: Model, op: Op, init: Init) -> None:
+def fitting_init(model: Model, layers: Sequence[Op], function: str) -> Fix | None:
+    """The customary initialisation in front of `function` for layers that share one initialiser."""
+    made = plan(model)
+    try:
+        for op in layers[:1]:
+            assert op.weight is not None
+            _edit(made, model, op.weight, function)
+    except Refused:
+        return None
+    return made.build("use the initialisation that fits the activation")
+
+
+def zero_bias(model: Model, layers: Sequence[Op]) -> Fix | None:
+    """Zero instead of another start for the biases of these layers."""
+    made = plan(model)
+    try:
+        for op in layers:
+            _zero_bias(made, model, op)
+    except Refused:
+        return None
+    return made.build("start the biases at zero")
+
+
+def starts_off_zero(op: Op) -> bool:
+    """Whether a layer's bias has an explicit start that can be seen in the output of the SELU behind it."""
+    bias = op.bias
+    if bias is None or bias.default or bias.place is None:
+        return False
+    found = bias_moments(bias.name, bias.args)
+    if found is None:
+        return False
+    mean, variance = found
+    # PyTorch's own U(+-1/sqrt(fan_in)), spelled out, is as harmless as where it is the default.
+    bound = max(VISIBLE_BIAS_VARIANCE, 1.1 / (3.0 * op.fan_in) if op.fan_in else 0.0)
+    return abs(mean) >= VISIBLE_BIAS or variance >= bound
+
+
+def _edit(made: Plan, model: Model, init: Init, function: str = "selu") -> None:
     """Rewrite an explicit initialiser where it is spelled."""
     if not made.first("initialiser", init.place):
         return
     assert init.place is not None
-    for each in model.component:
-        for other in each.of(Kind.PARAMETRIC):
-            if other.weight is not None and other.weight.place == init.place and not _is_served(each, other):
-                made.doubt("the initialiser also serves layers in front of another activation")
+    if function == "selu":
+        _doubt_others(made, model, init.place)
+    if any(_also_writes(other, init.place) for each in model.component for other in each.ops):
+        raise Refused("the initialiser also writes vectors")
     if _takes_a_parameter(init.place):
         made.doubt("callers choose an argument of the initialiser")
-    done = _edit_keras(made.draft, init) if model.framework == "keras" else _edit_torch(made.draft, init)
-    if not done:
+    edit = _edit_keras if model.framework == "keras" else _edit_torch
+    if not edit(made.draft, init, function):
         raise Refused(f"`{init.name}` cannot be rewritten here")
+
+
+def _doubt_others(made: Plan, model: Model, place: Place) -> None:
+    for each in model.component:
+        for other in each.of(Kind.PARAMETRIC):
+            places = (other.weight and other.weight.place, other.bias and other.bias.place)
+            if place in places and not _is_served(each, other):
+                made.doubt("the initialiser also serves layers in front of another activation")
+
+
+def _also_writes(op: Op, place: Place) -> bool:
+    """Whether an initialiser also writes a bias or a norm's weight, which have no fans."""
+    in_norm = op.kind is not Kind.PARAMETRIC and op.weight is not None and op.weight.place == place
+    return in_norm or (op.bias is not None and op.bias.place == place)
+
+
+def _zero_bias(made: Plan, model: Model, op: Op) -> None:
+    bias = op.bias
+    place = bias.place if bias is not None else None
+    if not made.first("bias initialiser", place):
+        return
+    assert place is not None
+    for each in model.component:
+        if any(other.weight is not None and other.weight.place == place for other in each.ops):
+            raise Refused("the initialiser also writes weights")
+    _doubt_others(made, model, place)
+    if _takes_a_parameter(place):
+        made.doubt("callers choose an argument of the initialiser")
+    if model.framework == "keras":
+        quote = made.draft.quote
+        made.draft.replace(place, like(place, "zeros") if is_string(place) else f"{quote}zeros{quote}")
+    elif not _zero_torch(made.draft, place):
+        raise Refused("the bias cannot be set to zero here")
+
+
+def _zero_torch(draft: Draft, place: Place) -> bool:
+    node: Any = place.node
+    function = getattr(node, "func", None)
+    if function is None:
+        return False
+    if not _is_init_call(draft, place):
+        draft.replace(place, f"{Place(function.value, place.unit).text}.zero_()")
+        return True
+    target, zeros = _target(draft, place), draft.refer_like(Place(function, place.unit), "torch.nn.init.zeros_")
+    if target is None or zeros is None:
+        return False
+    draft.replace(place, f"{zeros}({target})")
+    return True
 
 
 def _takes_a_parameter(place: Place) -> bool:
@@ -91,42 +183,46 @@ def _is_served(model: Model, op: Op) -> bool:
     return all(near.function in _CONTENT for near in model.downstream(op) if near.kind is Kind.ACTIVATION)
 
 
-def _edit_torch(draft: Draft, init: Init) -> bool:
-    place = init.place
+def _edit_torch(draft: Draft, init: Init, function_behind: str) -> bool:
+    place, gain = init.place, _NONLINEARITIES.get(function_behind, "relu")
     assert place is not None
     node: Any = place.node
     function = getattr(node, "func", None)
     # Initialisers end in an underscore: what makes a new array (`torch.randn(4, 4)`) cannot be rewritten as one.
     if function is None or not init.name.endswith("_"):
         return False
-    if init.name in ("kaiming_normal_", "kaiming_uniform_") and not init.name.endswith("__") and _is_init_call(node):
+    if (
+        init.name in ("kaiming_normal_", "kaiming_uniform_")
+        and not init.name.endswith("__")
+        and _is_init_call(draft, place)
+    ):
         for name, position in (("a", 1), ("mode", 2)):
             if _has(node, name, position) and not draft.remove_argument(place, name, position):
                 return False
         quote = draft.quote
-        return draft.set_argument(place, "nonlinearity", f"{quote}linear{quote}", position=3)
-    target = _target(node, place)
+        return draft.set_argument(place, "nonlinearity", f"{quote}{gain}{quote}", position=3)
+    target = _target(draft, place)
     if target is None:
         return False
     name = "kaiming_uniform_" if init.name in _UNIFORM else "kaiming_normal_"
     canonical = f"torch.nn.init.{name}"
     spelled = (
-        draft.refer_like(Place(function, place.unit), canonical) if _is_init_call(node) else draft.refer(canonical)
+        draft.refer_like(Place(function, place.unit), canonical)
+        if _is_init_call(draft, place)
+        else draft.refer(canonical)
     )
     if spelled is None:
         return False
-    draft.replace(place, f"{spelled}({target}, nonlinearity={draft.quote}linear{draft.quote})")
+    draft.replace(place, f"{spelled}({target}, nonlinearity={draft.quote}{gain}{draft.quote})")
     return True
 
 
-def _is_init_call(node: Any) -> bool:
+def _is_init_call(draft: Draft, place: Place) -> bool:
     """Whether this is `init.f(tensor, ...)`, not a method of the tensor."""
-    function = node.func
-    base = getattr(function, "value", None)
+    function = place.node.func
     if type(function).__name__ == "Name":
         return True
-    last = getattr(getattr(base, "attr", None), "value", None) or getattr(base, "value", None)
-    return last not in ("weight", "data", "kernel")
+    return draft.imports.names.of(place.unit, function) is not None  # type: ignore[arg-type]
 
 
 def _has(node: Any, name: str, position: int) -> bool:
@@ -134,9 +230,10 @@ def _has(node: Any, name: str, position: int) -> bool:
     return len(positional) > position or any(arg.keyword is not None and arg.keyword.value == name for arg in node.args)
 
 
-def _target(node: Any, place: Place) -> str | None:
+def _target(draft: Draft, place: Place) -> str | None:
     """The text of the tensor that an initialiser writes: its first argument, or the weight whose method it is."""
-    if _is_init_call(node):
+    node: Any = place.node
+    if _is_init_call(draft, place):
         first = next((arg for arg in node.args if arg.keyword is None or arg.keyword.value == "tensor"), None)
         return Place(first.value, place.unit).text if first is not None else None
     owner = node.func.value
@@ -145,11 +242,12 @@ def _target(node: Any, place: Place) -> str | None:
     return Place(owner, place.unit).text
 
 
-def _edit_keras(draft: Draft, init: Init) -> bool:
+def _edit_keras(draft: Draft, init: Init, function_behind: str) -> bool:
     place = init.place
     assert place is not None
     keeps_family = init.name.lower().endswith("uniform") and init.name.lower() != "randomuniform"
-    law = "lecun_uniform" if keeps_family else "lecun_normal"
+    author = "lecun" if function_behind == "selu" else "glorot" if function_behind in SQUASHING else "he"
+    law = f"{author}_uniform" if keeps_family else f"{author}_normal"
     draft.replace(place, like(place, law) if is_string(place) else f"{draft.quote}{law}{draft.quote}")
     return True
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from selulint.diagnostic import Fix
 from selulint.fix import initialisers
@@ -13,45 +14,45 @@ from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
 from selulint.moments.propagate import stays_in_box
 
+Wanted: TypeAlias = Callable[[Model, Op], bool]
+
 _PLAIN_LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d"})
 
 
-def selu_chain(model: Model) -> Fix | None:
-    """ReLU to SELU for all models that share code with this one: activations, dropout, norms, initialisers."""
-    return _repair(model, convert=True, message="make the chain self-normalizing: SELU, LeCun normal, AlphaDropout")
+def selu_chain(model: Model, functions: frozenset[str] = frozenset({"relu"})) -> Fix | None:
+    """These hidden activations to SELU in all models that share code with this one, with all that belongs to it."""
+    message = "make the chain self-normalizing: SELU, LeCun normal, AlphaDropout"
+    return _repair(model, lambda each, op: op.function in functions and each.is_hidden(op), message)
+
+
+def selu_at(model: Model, is_wanted: Wanted) -> Fix | None:
+    """The activations that are wanted to SELU, in the SELU chains in which they stand."""
+    return _repair(model, is_wanted, "use SELU, as the chain around it does")
 
 
 def without_norms(model: Model) -> Fix | None:
     """Take the batch norms out of the SELU chains of this model's component and give their layers LeCun initialisation."""
-    return _repair(model, convert=False, message="remove the norm and initialise with LeCun normal")
+    return _repair(model, None, "remove the norm and initialise with LeCun normal")
 
 
-def _repair(model: Model, convert: bool, message: str) -> Fix | None:
+def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Fix | None:
     made = plan(model)
     try:
         for each in model.component:
-            chain = _chain(each, convert)
-            if chain:
-                _repair_one(made, each, chain, convert)
+            converted = [op for op in each.of(Kind.ACTIVATION) if is_wanted is not None and is_wanted(each, op)]
+            chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
+            if chain and (converted or is_wanted is None):
+                _repair_one(made, each, chain, converted)
     except Refused:
         return None
     return made.build(message)
 
 
-def _chain(model: Model, convert: bool) -> list[Op]:
-    """The activations of a model that are SELU or, when converting, become SELU."""
-    wanted = [op for op in model.of(Kind.ACTIVATION, "relu") if convert and model.is_hidden(op)]
-    return [*wanted, *(op for op in model.of(Kind.ACTIVATION, "selu"))]
-
-
-def _repair_one(made: Plan, model: Model, chain: list[Op], convert: bool) -> None:
-    converted = [op for op in chain if op.function == "relu"]
-    if convert and not converted:
-        return
+def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) -> None:
     _look_around(made, model, chain)
-    for op in converted:
-        to_selu(made, model, op, {each.place for each in chain})
     indices = {op.index for op in chain}
+    for op in converted:
+        to_selu(made, model, op, indices)
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
         if _touches(model, op, indices):
             to_alpha(made, model, op)
@@ -78,7 +79,9 @@ def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
         made.doubt("parts of the model are not understood")
     if any(op.kind is Kind.MERGE and op.function != "concat" for op in model.ops):
         made.doubt("branches are added or multiplied")
-    hidden = {op.function for op in model.of(Kind.ACTIVATION) if model.is_hidden(op)} - {"relu", "selu"}
+    indices = {op.index for op in chain}
+    others = (op for op in model.of(Kind.ACTIVATION) if op.index not in indices)
+    hidden = {op.function for op in others if op.function != "relu" and model.is_hidden(op)}
     if hidden:
         made.doubt(f"{', '.join(sorted(hidden))} stays between its layers")
     if any(op.function not in _PLAIN_LAYERS for op in model.of(Kind.PARAMETRIC)):
@@ -87,7 +90,7 @@ def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
         made.doubt("a ReLU at the end of the model stays")
     if model.trained:
         made.doubt("the file shows trained weights")
-    if not stays_in_box(_statistics(model, {op.index for op in chain})):
+    if not stays_in_box(_statistics(model, indices)):
         made.doubt("pooling moves the predicted statistics out of Theorem 1's box")
 
 

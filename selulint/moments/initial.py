@@ -33,7 +33,7 @@ def gain(
     `units` is the number of output units (rows in PyTorch, last axis in Keras) where it differs from `fan_out`, as it
     does in convolutions; only the orthogonal laws ask for it.
     """
-    found = _LAWS.get(law) or _LAWS.get(_snake(law)) or _LAWS.get(_snake(law).rstrip("_"))
+    found = _LAWS.get(law) or _LAWS.get(snake(law)) or _LAWS.get(snake(law).rstrip("_"))
     if found is None:
         return None
     try:
@@ -94,7 +94,7 @@ def _number(args: Args, name: str, default: float | None = None) -> float:
     return _known(args.get(name, default))
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     """`LecunNormal` as `lecun_normal`; names in snake case stay, `_initializer` and `Initializer` go."""
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
     return snake.removesuffix("_initializer")

@@ -25,6 +25,20 @@ def variance_after(gain: float, layers: int, function: str = "selu") -> float:
     return variance
 
 
+def after_biases(mean: float, variance: float, layers: int) -> tuple[float, float]:
+    """Mean and variance of a SELU's outputs after `layers` layers of gain 1 whose biases have these moments.
+
+    From (0, 1) inputs; the weights have mean 0, so that only the bias shifts a layer's pre-activations.
+    """
+    second, first, spread = 1.0, 0.0, 1.0
+    for _ in range(layers):
+        found = moments("selu", mean, second + variance)
+        if found is None or second > _DIVERGED:
+            break
+        first, second, spread = found.first, found.second, found.variance
+    return first, spread
+
+
 def fixed_variance(scale: float, alpha: float) -> float | None:
     """Variance at which scale * ELU(alpha) settles with gain 1, from (0, 1); None where it diverges.
 
