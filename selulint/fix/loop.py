@@ -14,8 +14,9 @@ from selulint.source import Source
 from selulint.syntax import triage
 
 MAX_PASSES = 10
-# Notes on numbers that the user chose and that a fix keeps: a Dropout's rate says nothing until it is AlphaDropout's.
-UNCOVERED = frozenset({"SELU403"})
+# What concerns choices of the user that a fix keeps, and that matter only once there is a SELU: a dropout's rate, and
+# data that stay in [0, 1].
+UNCOVERED = frozenset({"SELU403", "SELU504"})
 
 Check: TypeAlias = Callable[[Source], list[Diagnostic]]
 

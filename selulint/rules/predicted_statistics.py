@@ -119,6 +119,7 @@ class _Walk:
     forgotten: set[int] = field(default_factory=set)
     _layered: set[int] = field(default_factory=set)
     _scaled: frozenset[int] | None = None
+    _places: frozenset[Place] | None = None
 
     def step(self, op: Op) -> Statistics | None:
         before = [self.known[index] for index in op.inputs]
@@ -170,7 +171,7 @@ class _Walk:
         init = op.weight
         if init is None or op.function not in _LAYERS:
             return None
-        is_said = bool(self.model.fed(op, "selu"))
+        is_said = bool(self.model.fed(op, "selu")) or (init.place is not None and init.place in self._said_places())
         std = init.args.get("std", init.args.get("stddev"))
         if is_said and (init.default or (init.gain is None and isinstance(std, int | float))):
             return steps.layer(before, 1.0, assumed=True)
@@ -205,6 +206,15 @@ class _Walk:
         while op.kind in (Kind.RESHAPE, Kind.DROPOUT, Kind.SCALE) and len(op.inputs) == 1:
             op = self.model.ops[op.inputs[0]]
         return op.index
+
+    def _said_places(self) -> frozenset[Place]:
+        """The initialisers of layers in front of a SELU: one that does not fit is reported once for all that it serves."""
+        if self._places is None:
+            layers = (
+                op for op in self.model.of(Kind.PARAMETRIC) if op.weight is not None and self.model.fed(op, "selu")
+            )
+            self._places = frozenset(op.weight.place for op in layers if op.weight is not None and op.weight.place)
+        return self._places
 
     def _residuals(self) -> frozenset[int]:
         if self._scaled is None:
