@@ -225,19 +225,24 @@ class Model:
                     self._fed_by_input.add(each.index)
         return op.index in self._fed_by_input
 
-    def activations_before(self, op: Op) -> list[Op]:
-        """The activations whose output reaches `op` through layers, merges and what is transparent, nothing else."""
-        before = self.upstream(op, _LAYERS, merges=True)
+    def activations_before(self, op: Op, merges: bool = True) -> list[Op]:
+        """The activations whose output reaches `op` through layers and what is transparent (and additive merges)."""
+        before = self.upstream(op, _LAYERS, merges)
         return [near for near in before if near.kind is Kind.ACTIVATION]
 
-    def activations_after(self, op: Op) -> list[Op]:
+    def activations_after(self, op: Op, merges: bool = True) -> list[Op]:
         """The activations that the output of `op` reaches, as in `activations_before`."""
-        after = self.downstream(op, _LAYERS, merges=True)
+        after = self.downstream(op, _LAYERS, merges)
         return [near for near in after if near.kind is Kind.ACTIVATION]
 
     def behind_norm(self, op: Op) -> bool:
         """Whether on the way from `op` to its next activation a norm hides its initialisation."""
         return any(near.kind is Kind.NORM for near in self.downstream(op, TRANSPARENT - {Kind.NORM}))
+
+    def beside_norm(self, op: Op) -> bool:
+        """Whether a norm stands right before or right behind `op`."""
+        through = TRANSPARENT - {Kind.NORM}
+        return any(near.kind is Kind.NORM for near in (*self.upstream(op, through), *self.downstream(op, through)))
 
     def fed(self, op: Op, function: str) -> list[Op]:
         """The activations `function` that `op` feeds with no norm in between."""

@@ -94,8 +94,7 @@ def _misfit(model: Model, op: Op) -> tuple[str, Op] | None:
 
 def _beside_norm(model: Model, op: Op, behind: list[Op]) -> bool:
     """Whether a norm sets what goes into a layer, or what comes out of its activation, so that a gain hardly matters."""
-    around = [*model.upstream(op, _THROUGH), *(near for each in behind for near in model.downstream(each, _THROUGH))]
-    return any(near.kind is Kind.NORM for near in around)
+    return model.beside_norm(op) or any(map(model.beside_norm, behind))
 
 
 def _only_misfits(model: Model, place: Place) -> bool:

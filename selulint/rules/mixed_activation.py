@@ -72,10 +72,12 @@ def is_mixed(model: Model, op: Op) -> bool:
     before, after = model.activations_before(op), model.activations_after(op)
     if any(map(_is_selu, before)) and any(map(_is_selu, after)):
         return 2 * selus > len(hidden) and (op.function in _UNBOUNDED or _keeps_width(model, op))
-    # At either end of a chain, only where it is clearly the odd one out.
-    beside = [near for near in (*before, *after) if model.is_hidden(near)]
-    is_odd = selus >= 2 and 3 * selus >= 2 * len(hidden)
-    return op.function in _UNBOUNDED and is_odd and bool(beside) and all(map(_is_selu, beside))
+    # At either end of a chain, only where it is clearly the odd one out and in no branch of its own.
+    if op.function not in _UNBOUNDED or selus < 2 or 3 * selus < 2 * len(hidden) or model.beside_norm(op):
+        return False
+    near = (*model.activations_before(op, merges=False), *model.activations_after(op, merges=False))
+    beside = [each for each in near if model.is_hidden(each)]
+    return bool(beside) and all(map(_is_selu, beside))
 
 
 def _is_selu(op: Op) -> bool:
