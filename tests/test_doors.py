@@ -29,6 +29,7 @@ DOORS = {
         "fix.dropouts",
         "fix.initialisers",
         "fix.migration",
+        "fix.mixed",
     ),
     "discover": (),
     "settings": ("diagnostic", "discover", "rules"),
