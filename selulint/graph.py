@@ -155,6 +155,7 @@ class Model:
     targets: frozenset[int] = frozenset()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)
+    _hidden: dict[int, bool] = field(default_factory=dict, repr=False)
 
     def of(self, kind: Kind, *functions: str) -> Iterator[Op]:
         """The ops of a kind (and, where given, of these functions) in order."""
@@ -196,6 +197,12 @@ class Model:
 
     def is_hidden(self, op: Op) -> bool:
         """A hidden activation: a parametric layer feeds it, it feeds a parametric layer, and it only gates nothing."""
+        known = self._hidden.get(op.index)
+        if known is None:
+            known = self._hidden[op.index] = self._is_hidden(op)
+        return known
+
+    def _is_hidden(self, op: Op) -> bool:
         before = self.upstream(op, merges=True)
         if any(self._leaves(near) for near in self.inputs(op)):
             return False

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import fitting_init
-from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
+from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.fitting import misfit
 from selulint.rules import rule
 
 _THROUGH = TRANSPARENT - {Kind.NORM}
+# Layers whose units have the fan-in that initialisers go by; transposed and depthwise ones are wrong in other ways.
+_LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d"})
 _REASONS = {
     "lecun": "in front of `{behind}` halves the signal at every layer; He initialisation keeps it",
     "selu": 'asks for the "selu" gain, but `{behind}` follows',
@@ -80,7 +82,7 @@ def _misfit(model: Model, op: Op) -> tuple[str, Op] | None:
     behind = model.downstream(op, _THROUGH)
     if (
         init is None
-        or op.function not in WEIGHTED_SUMS
+        or op.function not in _LAYERS
         or not behind
         or any(near.kind is not Kind.ACTIVATION for near in behind)
     ):
