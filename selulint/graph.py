@@ -175,6 +175,7 @@ class Model:
     targets: frozenset[int] = frozenset()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)
+    _hidden: dict[int, bool] = field(default_factory=dict, repr=False)
 
     def of(self, kind: Kind, *functions: str) -> Iterator[Op]:
         """The ops of a kind (and, where given, of these functions) in order."""
@@ -216,6 +217,12 @@ class Model:
 
     def is_hidden(self, op: Op) -> bool:
         """A hidden activation: a parametric layer feeds it, it feeds a parametric layer, and it only gates nothing."""
+        known = self._hidden.get(op.index)
+        if known is None:
+            known = self._hidden[op.index] = self._is_hidden(op)
+        return known
+
+    def _is_hidden(self, op: Op) -> bool:
         before = self.upstream(op, merges=True)
         if any(self._leaves(near) for near in self.inputs(op)):
             return False
@@ -245,19 +252,24 @@ class Model:
                     self._fed_by_input.add(each.index)
         return op.index in self._fed_by_input
 
-    def activations_before(self, op: Op) -> list[Op]:
-        """The activations whose output reaches `op` through layers, merges and what is transparent, nothing else."""
-        before = self.upstream(op, _LAYERS, merges=True)
+    def activations_before(self, op: Op, merges: bool = True) -> list[Op]:
+        """The activations whose output reaches `op` through layers and what is transparent (and additive merges)."""
+        before = self.upstream(op, _LAYERS, merges)
         return [near for near in before if near.kind is Kind.ACTIVATION]
 
-    def activations_after(self, op: Op) -> list[Op]:
+    def activations_after(self, op: Op, merges: bool = True) -> list[Op]:
         """The activations that the output of `op` reaches, as in `activations_before`."""
-        after = self.downstream(op, _LAYERS, merges=True)
+        after = self.downstream(op, _LAYERS, merges)
         return [near for near in after if near.kind is Kind.ACTIVATION]
 
     def behind_norm(self, op: Op) -> bool:
         """Whether on the way from `op` to its next activation a norm hides its initialisation."""
         return any(near.kind is Kind.NORM for near in self.downstream(op, TRANSPARENT - {Kind.NORM}))
+
+    def beside_norm(self, op: Op) -> bool:
+        """Whether a norm stands right before or right behind `op`."""
+        through = TRANSPARENT - {Kind.NORM}
+        return any(near.kind is Kind.NORM for near in (*self.upstream(op, through), *self.downstream(op, through)))
 
     def fed(self, op: Op, function: str) -> list[Op]:
         """The activations `function` that `op` feeds with no norm in between."""

@@ -30,6 +30,7 @@ DOORS = {
         "fix.initialisers",
         "fix.migration",
         "fix.residuals",
+        "fix.mixed",
     ),
     "discover": (),
     "settings": ("diagnostic", "discover", "rules"),

@@ -9,6 +9,7 @@ from selulint.diagnostic import Fix
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
+from selulint.fix.mixed import with_mixed
 from selulint.fix.plan import Plan, Refused, plan
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
@@ -40,12 +41,22 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Fix | None:
     try:
         for each in model.component:
             converted = [op for op in each.of(Kind.ACTIVATION) if is_wanted is not None and is_wanted(each, op)]
+            if converted:
+                _add_mixed(made, each, converted)
             chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
             if chain and (converted or is_wanted is None):
                 _repair_one(made, each, chain, converted)
     except Refused:
         return None
     return made.build(message)
+
+
+def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
+    """Half a migration would leave another activation alone among SELUs: it becomes SELU too."""
+    others = with_mixed(model, {op.index for op in converted})
+    for name in dict.fromkeys(op.function for op in others):
+        made.doubt(f"{name} becomes SELU too")
+    converted.extend(others)
 
 
 def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) -> None:

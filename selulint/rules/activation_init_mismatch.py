@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import fitting_init
-from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
+from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.fitting import misfit
 from selulint.rules import rule
 
 _THROUGH = TRANSPARENT - {Kind.NORM}
+# Layers whose units have the fan-in that initialisers go by; transposed and depthwise ones are wrong in other ways.
+_LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d"})
 _REASONS = {
     "lecun": "in front of `{behind}` halves the signal at every layer; He initialisation keeps it",
     "selu": 'asks for the "selu" gain, but `{behind}` follows',
@@ -80,7 +82,7 @@ def _misfit(model: Model, op: Op) -> tuple[str, Op] | None:
     behind = model.downstream(op, _THROUGH)
     if (
         init is None
-        or op.function not in WEIGHTED_SUMS
+        or op.function not in _LAYERS
         or not behind
         or any(near.kind is not Kind.ACTIVATION for near in behind)
     ):
@@ -94,8 +96,7 @@ def _misfit(model: Model, op: Op) -> tuple[str, Op] | None:
 
 def _beside_norm(model: Model, op: Op, behind: list[Op]) -> bool:
     """Whether a norm sets what goes into a layer, or what comes out of its activation, so that a gain hardly matters."""
-    around = [*model.upstream(op, _THROUGH), *(near for each in behind for near in model.downstream(each, _THROUGH))]
-    return any(near.kind is Kind.NORM for near in around)
+    return model.beside_norm(op) or any(map(model.beside_norm, behind))
 
 
 def _only_misfits(model: Model, place: Place) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Severity
 from selulint.fix.migration import selu_chain
+from selulint.fix.mixed import is_mixed
 from selulint.graph import Kind, Model
 from selulint.rules import rule
-from selulint.rules.mixed_activation import is_mixed
 
 _NAMES = {"leaky_relu": "LeakyReLU", "prelu": "PReLU", "rrelu": "RReLU"}
 _RECTIFIERS = frozenset({"relu", *_NAMES})

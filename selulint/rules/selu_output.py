@@ -14,7 +14,7 @@ _PROBABILITIES = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid"})
 _UNITS = ("out_features", "units")
 # Names that only a model's last layer has, and only whole models; a feature extractor ends in SELU for good reason.
 _LAST = re.compile(
-    r"(?:fc|dense|linear|conv|layer)?_?(?:out|output|outputs|logits?|classifier|regressor|predictor|predictions?)"
+    r"(?:fc|dense|linear|layer)?_?(?:out|output|outputs|logits?|classifier|regressor|predictor|predictions?)"
     r"(?:_?(?:layer|fc|linear|dense|head))?"
 )
 _COUNTED = re.compile(r"(?:num|n|nb)_?(?:class(?:es)?|labels?|actions?|targets?)|class_num|num_cls|action_(?:size|dim)")
@@ -114,7 +114,11 @@ def _evidence(model: Model, op: Op, last: Op, ends: list[Op]) -> str:
 def _is_named(model: Model, last: Op) -> bool:
     if _LAST.fullmatch(last.label.lower()) or _WHOLE.search(model.name):
         return True
-    return last.place is not None and any(map(_COUNTED.fullmatch, re.findall(r"\w+", last.place.text.lower())))
+    if last.place is None:
+        return False
+    # PyTorch's layers take their inputs first; Keras's only the units.
+    sizes = last.place.text if model.framework == "keras" else last.place.text.partition(",")[2]
+    return any(map(_COUNTED.fullmatch, re.findall(r"\w+", sizes.lower())))
 
 
 def _returns(model: Model, last: Op) -> bool:
