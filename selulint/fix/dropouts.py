@@ -172,6 +172,11 @@ def is_parameter(place: Place | None) -> bool:
     return place is not None and any(type(each).__name__ == "Param" for each in place.unit.ancestors(place.node))
 
 
+def is_inside(place: Place | None, whole: Place) -> bool:
+    """Whether something is spelled in an expression itself, not handed to it by a name."""
+    return place is not None and any(each is whole.node for each in place.unit.ancestors(place.node))
+
+
 def training_switch(model: Model, op: Op) -> Fix | None:
     """`training=self.training` for a functional dropout in a method of a module."""
     made = plan(model)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Severity
-from selulint.fix.dropouts import is_conditional, is_off, is_parameter, training_switch
+from selulint.fix.dropouts import is_conditional, is_inside, is_off, training_switch
 from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
 
@@ -49,5 +49,6 @@ def alpha_dropout_inactive(model: Model) -> Iterator[Finding]:
 
 def _is_always_on(op: Op) -> bool:
     keep = op.args.get("keep_prob")
-    fixed = isinstance(keep, int | float) and keep < 1 and not is_parameter(op.spelled.get("keep_prob"))
-    return fixed and op.place is not None and not is_conditional(op.place)
+    if not isinstance(keep, int | float) or keep >= 1 or op.place is None:
+        return False
+    return is_inside(op.spelled.get("keep_prob"), op.place) and not is_conditional(op.place)
