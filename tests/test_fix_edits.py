@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from selulint.diagnostic import Applicability, Fix
 from selulint.fix.apply import apply
-from selulint.fix.arguments import parameters
 from selulint.fix.edits import Draft
+from selulint.fix.signatures import parameters
 from selulint.graph import Place
 from selulint.source import Source
 from selulint.syntax.lazy import File

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
-from selulint.fix.arguments import parameters
 from selulint.fix.plan import Plan, Refused, is_string, like, plan
+from selulint.fix.signatures import parameters
 from selulint.frameworks import SPECS
 from selulint.graph import Kind, Model, Op, Place
 from selulint.moments.maps import SELU_ALPHA, SELU_SCALE

@@ -109,21 +109,3 @@ def _behind_bracket(place: Place) -> int:
     text: str = place.unit.file.source.text
     bracket = _BRACKET.match(text, place.unit.span(place.node.func).end)
     return bracket.end() if bracket else place.span.end - 1
-
-
-def parameters(signature: str) -> tuple[str, ...]:
-    """The names of the parameters of a framework's signature that can be passed by position, in order."""
-    names: list[str] = []
-    depth = 0
-    part = ""
-    for character in signature + ",":
-        depth += (character in "([{") - (character in ")]}")
-        if character != "," or depth:
-            part += character
-            continue
-        name = part.partition("=")[0].strip()
-        part = ""
-        if name.startswith("*"):
-            break
-        names += [name] if name else []
-    return tuple(names)

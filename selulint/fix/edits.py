@@ -10,8 +10,9 @@ import libcst as cst
 
 from selulint.diagnostic import Applicability, Edit, Fix, Span
 from selulint.fix import layout, statements
-from selulint.fix.arguments import Arguments, parameters
+from selulint.fix.arguments import Arguments
 from selulint.fix.imports import Imports
+from selulint.fix.signatures import parameters
 from selulint.frameworks import SPECS
 from selulint.graph import Place
 from selulint.syntax.lazy import File
