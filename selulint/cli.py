@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -45,7 +46,9 @@ def app() -> None:
 
 
 def _listed(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> list[str] | None:
-    return [part.strip() for each in value for part in each.split(",") if part.strip()] or None
+    """The parts of all values; None where the option is not given, which is not the same as an empty list."""
+    parts = [part.strip() for each in value for part in each.split(",") if part.strip()]
+    return parts if value else None
 
 
 def _per_file(ctx: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, list[str]] | None:
@@ -74,7 +77,7 @@ def _switch(names: str, text: str) -> Decorator:
 
 
 CHECK_OPTIONS: tuple[Decorator, ...] = (
-    click.argument("paths", nargs=-1, type=click.Path()),
+    click.argument("paths", nargs=-1, type=click.Path(readable=False)),
     _switch("--fix/--no-fix", "Apply safe fixes."),
     _switch("--unsafe-fixes/--no-unsafe-fixes", "With --fix or --diff: apply unsafe fixes too."),
     click.option("--diff", is_flag=True, help="Show what --fix would change, write nothing."),
@@ -188,11 +191,18 @@ def _finish(
     pieces = render(report, settings.output_format, options["statistics"])
     if options["output_file"] is None:
         click.echo("".join(pieces), nl=False, err=to_stderr, color=color)
+    elif any(_same_file(options["output_file"], result.path) for result in results):
+        complain(f"{options['output_file']}: is one of the checked files; the report is not written over it")
+        complete = False
     elif not to_file(options["output_file"], pieces):
         complete = False
     if not complete:
         return FAILURE
     return FINDINGS if not options["exit_zero"] and any(result.faulty for result in results) else CLEAN
+
+
+def _same_file(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _show_diff(results: Sequence[FileResult], complete: bool) -> int:
@@ -222,11 +232,18 @@ def _diff(result: FileResult) -> Iterator[str]:
     from difflib import unified_diff
 
     assert result.before is not None and result.after is not None and result.source is not None
-    encoding = result.source.encoding
-    before, after = (data.decode(encoding, "replace").split("\n") for data in (result.before, result.after))
+    before, after = (_text_of(result, data).split("\n") for data in (result.before, result.after))
     lines = [[line + "\n" for line in text[:-1]] + ([text[-1]] if text[-1] else []) for text in (before, after)]
     for line in unified_diff(lines[0], lines[1], result.path, result.path):
         yield line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+
+
+def _text_of(result: FileResult, data: bytes) -> str:
+    assert result.source is not None
+    try:
+        return data.decode(result.source.encoding, "replace")
+    except (UnicodeError, LookupError):
+        return data.decode("latin-1")
 
 
 def _with_progress(results: Iterator[FileResult], total: int) -> Iterator[FileResult]:
@@ -294,6 +311,9 @@ app.add_command(verify)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit: 0, 1, 2, or 130 on an interrupt."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -304,6 +324,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         gc.freeze()
         gc.enable()
     sys.exit(code)
+
+
+def _unwritable(error: OSError) -> int:
+    """The report cannot be written (a full disk, a closed stream): say so, as far as that can be said."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        complain(f"the report cannot be written: {(error.strerror or str(error)).lower()}")
+    # What could not be written now cannot be at the interpreter's end either.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILURE
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -317,7 +347,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
     except click.Abort:
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return _unwritable(error)
         # What reads us has gone (click exits 1 where it notices first); else the interpreter complains at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINDINGS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -125,9 +126,12 @@ Hit = tuple[str, bool, str]
 
 def _single(path: str, found: Discovery) -> Iterator[Hit]:
     try:
-        os.stat(path)
+        status = os.stat(path)
     except OSError as error:
         found.problems.append(Problem(path, _reason(path, error)))
+        return
+    if not stat.S_ISREG(status.st_mode):
+        found.problems.append(Problem(path, "not a regular file"))
         return
     yield os.path.realpath(path), os.path.islink(path), os.path.normpath(path)
 

@@ -176,6 +176,7 @@ class Model:
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)
     _hidden: dict[int, bool] = field(default_factory=dict, repr=False)
+    _unknown_users: dict[int, bool] = field(default_factory=dict, repr=False)
 
     def of(self, kind: Kind, *functions: str) -> Iterator[Op]:
         """The ops of a kind (and, where given, of these functions) in order."""
@@ -190,6 +191,12 @@ class Model:
                 for index in dict.fromkeys(user.inputs):
                     self._users.setdefault(index, []).append(user)
         return self._users.get(op.index, [])
+
+    def _meets_unknown(self, op: Op) -> bool:
+        """Whether something that is not understood reads an op."""
+        if op.index not in self._unknown_users:
+            self._unknown_users[op.index] = any(user.kind is Kind.OPAQUE for user in self.users(op))
+        return self._unknown_users[op.index]
 
     def upstream(self, op: Op, through: frozenset[Kind] = TRANSPARENT, merges: bool = False) -> list[Op]:
         """The nearest ops before `op` that are not of the kinds in `through` (nor, with `merges`, additive merges)."""
@@ -233,7 +240,7 @@ class Model:
 
     def _leaves(self, op: Op) -> bool:
         """Whether a layer's own output is already a result, beside what an activation makes of it (FPN's extra levels)."""
-        escapes = op.index in self.outputs or any(user.kind is Kind.OPAQUE for user in self.users(op))
+        escapes = op.index in self.outputs or self._meets_unknown(op)
         return op.kind is Kind.PARAMETRIC and escapes
 
     def feeds_gate(self, op: Op) -> bool:

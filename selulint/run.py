@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import stat
@@ -37,6 +38,8 @@ POOL_BYTES = 2_000_000
 # A file that is no candidate only gets a syntax check, which is about this much cheaper than a full one.
 IDLE_COST = 1 / 16
 KEPT_BYTES = 64_000_000
+# Nobody writes such a file by hand; a notebook with its pictures may be large.
+MAX_BYTES = 256_000_000
 # Syntax trees are many long-lived objects: collecting this much more rarely saves a sixth of the time for 25 MB.
 # Nearly everything that is made for a file is dropped with it: garbage is collected between files, by this many bytes.
 COLLECT_BYTES = 3_000_000
@@ -241,6 +244,9 @@ def _lint_candidate(source: Source, data: bytes, settings: Settings) -> FileResu
 def _fixed(source: Source, data: bytes, settings: Settings) -> FileResult:
     from selulint.fix.loop import fix_text
 
+    if not source.is_faithful(data):
+        message = f"not fixed: its encoding ({source.encoding}) does not give the same bytes back"
+        return _plain(source, [*check(source, settings), _notice(INTERNAL_ERROR, source.path, message)])
     level = Applicability.UNSAFE if settings.unsafe_fixes else Applicability.SAFE
     outcome = fix_text(source, settings, lambda text: check(text, settings), level)
     diagnostics = list(outcome.remaining)
@@ -298,6 +304,11 @@ def _blame(error: Exception) -> str:
 
 
 def _read(path: str) -> bytes:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"larger than {MAX_BYTES // 1_000_000} MB")
     with open(path, "rb") as file:
         return file.read()
 
@@ -309,6 +320,8 @@ def write(result: FileResult) -> None:
     try:
         if _read(target) != result.before:
             raise WriteError("changed on disk while it was checked; not written")
+        if os.stat(target).st_nlink > 1:
+            raise WriteError("has other names (hard links), which a new file would not have; left as it was")
         if not os.access(target, os.W_OK):
             raise WriteError("not writable; left as it was")
         _replace(target, result.after)

@@ -283,6 +283,8 @@ def _common(paths: Sequence[str]) -> str:
 def _read(path: str) -> Mapping[str, Any] | None:
     """The table of settings in a file; None where a pyproject.toml has none."""
     try:
+        if not os.path.isfile(path) and os.path.exists(path):
+            raise SettingsError(f"{path}: not a regular file")
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
@@ -298,9 +300,9 @@ def _read(path: str) -> Mapping[str, Any] | None:
         raise SettingsError(f"{path}: reading settings needs Python 3.11 or newer") from error
     try:
         document = toml.loads(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: {' '.join(str(error).split())}") from error
     if whole_file:
         return _table(document, path)
-    table = document.get("tool", {}).get("selulint")
+    table = _table(document.get("tool", {}), f"{path}: [tool]").get("selulint")
     return None if table is None else _table(table, f"{path}: [tool.selulint]")

@@ -49,13 +49,20 @@ class Source:
             encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
             encoding = "utf-8" if encoding == "utf-8-sig" else encoding
             text = data[3:].decode("utf-8") if bom else data.decode(encoding)
-        except (SyntaxError, LookupError, UnicodeDecodeError) as error:
+        except (SyntaxError, LookupError, ValueError) as error:
             raise SourceError(_undecodable(data, error)) from error
         return cls(path, text, encoding, bom)
 
     def encode(self, text: str) -> bytes:
-        """Bytes of `text` in this file's encoding, with its byte order mark if it had one."""
+        """Bytes of `text` in this file's encoding, with its byte order mark if it had one. Raises UnicodeError."""
         return (codecs.BOM_UTF8 if self.bom else b"") + text.encode(self.encoding)
+
+    def is_faithful(self, data: bytes) -> bool:
+        """Whether encoding the text gives the bytes that it was decoded from; not every codec does."""
+        try:
+            return self.encode(self.text) == data
+        except (UnicodeError, SourceError):
+            return False
 
     @property
     def newline(self) -> str:

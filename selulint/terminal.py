@@ -13,6 +13,7 @@ CLEAN, FINDINGS, FAILURE = 0, 1, 2
 
 
 def complain(message: str) -> None:
+    message = "".join(each if each.isprintable() else repr(each)[1:-1] for each in message)
     click.echo(f"{click.style('error', fg='red', bold=True) if colored(sys.stderr) else 'error'}: {message}", err=True)
 
 

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from selulint.evaluate import numbers, sequences
-from selulint.evaluate.values import Const, ListValue, TupleValue, Unknown, Value
+from selulint.evaluate.values import MAX_CHARACTERS, MAX_DEPTH, Const, ListValue, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
 
 
-def plain(value: Value) -> Any:
+def plain(value: Value, depth: int = MAX_DEPTH) -> Any:
+    """Python's own value of a constant or a closed sequence of them; UNKNOWN for everything else."""
     if isinstance(value, Const):
         return value.value
-    if isinstance(value, TupleValue | ListValue) and not sequences.is_open(value):
-        items = [plain(item) for item in value.items]
+    if isinstance(value, TupleValue | ListValue) and not sequences.is_open(value) and depth:
+        items = [plain(item, depth - 1) for item in value.items]
         return UNKNOWN if any(item is UNKNOWN for item in items) else items
     return UNKNOWN
 
@@ -34,6 +35,8 @@ def compute(function: Callable[..., Any], *values: Any) -> Value:
         result = function(*values)
     except Exception:  # what the user's arithmetic raises is not ours
         return Unknown("arithmetic that fails")
+    if isinstance(result, str) and len(result) > MAX_CHARACTERS:
+        return Unknown("a long string")
     return lift(result)
 
 

@@ -159,25 +159,36 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
     )
 
 
-def tensors_in(value: Value, depth: int = 4) -> list[Tensor]:
-    """Every tensor inside a value: itself, or in tuples, lists, dicts and alternatives."""
-    if type(value) not in _HOLDERS:
-        return []
-    match value:
-        case Tensor():
-            return [value]
-        case TupleValue(items=items) | Either(options=items):
-            return [each for item in items for each in (tensors_in(item, depth - 1) if depth else ())]
-        case ListValue():
-            return [each for item in value.items for each in (tensors_in(item, depth - 1) if depth else ())]
-        case Splice():
-            return [
-                each for run in value.options for item in run for each in (tensors_in(item, depth - 1) if depth else ())
-            ]
-    return []
+def tensors_in(value: Value) -> list[Tensor]:
+    """Every tensor inside a value: itself, or in tuples, lists and alternatives, as far as they are worth looking at."""
+    kind = type(value)
+    if kind is Tensor:
+        return [value]  # type: ignore[list-item]
+    return _tensors_within(value) if kind in _HOLDERS else []
 
 
-_HOLDERS = frozenset({Tensor, TupleValue, Either, ListValue, Splice})
+def _tensors_within(value: Value) -> list[Tensor]:
+    found: list[Tensor] = []
+    seen: set[int] = set()
+    stack: list[tuple[Any, int]] = [(value, 0)]
+    visited = 0
+    while stack and visited < _MAX_VISITED:
+        each, depth = stack.pop()
+        visited += 1
+        kind = type(each)
+        if kind is Tensor:
+            found.append(each)
+        elif kind in _HOLDERS and depth <= _MAX_NESTING and id(each) not in seen:
+            seen.add(id(each))
+            inner: Any = each.options if kind is Either else each.items if kind is not Splice else sum(each.options, ())
+            stack.extend([(item, depth + 1) for item in reversed(inner) if type(item) in _LOOKED_INTO])
+    return found
+
+
+_HOLDERS = frozenset({TupleValue, Either, ListValue, Splice})
+_LOOKED_INTO = _HOLDERS | {Tensor}
+_MAX_NESTING = 4
+_MAX_VISITED = 20_000
 
 
 def sources(tensors: Iterable[Tensor]) -> tuple[int, ...]:

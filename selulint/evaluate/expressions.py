@@ -12,6 +12,9 @@ from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
+    MAX_BITS,
+    MAX_CHARACTERS,
+    MAX_ITEMS,
     Array,
     Builtin,
     Const,
@@ -70,6 +73,8 @@ def _literal(vm: Machine, node: Any, scope: Scope) -> Value:
         value = node.evaluated_value
     except (ValueError, SyntaxError):
         return Unknown("a literal that cannot be read")
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        return Unknown("a number that nobody uses for a size")
     if text is not None and len(text) < 32 and len(_LITERAL_VALUES) < 10_000:
         _LITERAL_VALUES[kind, text] = value
     return Const(value, place_of(node, scope))
@@ -82,9 +87,11 @@ def _formatted(vm: Machine, node: Any, scope: Scope) -> Value:
             text += part.value
             continue
         value = evaluate(vm, part.expression, scope)
-        if not isinstance(value, Const) or part.format_spec is not None:
+        if not isinstance(value, Const) or part.format_spec is not None or isinstance(value.value, bytes):
             return Unknown("a formatted string")
         text += str(value.value)
+        if len(text) > MAX_CHARACTERS:
+            return Unknown("a long string")
     return Const(text)
 
 
@@ -99,7 +106,8 @@ def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Valu
             continue
         items, more = sequences.items_of(vm, value)
         values.extend(items)
-        is_open = is_open or more
+        is_open = is_open or more or len(values) > MAX_ITEMS
+        del values[MAX_ITEMS:]
     return values, is_open
 
 
@@ -208,7 +216,9 @@ def constant(operation: type, left: Any, right: Any) -> Value:
         result = _BINARY[operation](left, right)
     except Exception:  # user arithmetic may fail in any way; what it gives then is unknown
         return Unknown("arithmetic that fails")
-    return Unknown("a complex number") if isinstance(result, complex) else Const(result)
+    if isinstance(result, complex) or (isinstance(result, int) and result.bit_length() > MAX_BITS):
+        return Unknown("a number that nobody uses for a size")
+    return Const(result)
 
 
 def _is_small(operation: type, left: Any, right: Any) -> bool:
@@ -217,9 +227,10 @@ def _is_small(operation: type, left: Any, right: Any) -> bool:
         return False
     if isinstance(left, str) or isinstance(right, str):
         count = next((side for side in (left, right) if isinstance(side, int)), 1)
-        return operation is cst.Add or (operation is cst.Multiply and count < 1_000)
+        length = sum(len(side) for side in (left, right) if isinstance(side, str))
+        return operation in (cst.Add, cst.Multiply) and length * max(count, 1) <= MAX_CHARACTERS
     if operation in (cst.Power, cst.LeftShift) and isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() * right < 512 if operation is cst.Power else right < 512
+        return left.bit_length() * right < 512 if operation is cst.Power else left.bit_length() + right < 512
     return not any(isinstance(side, int) and side.bit_length() > 512 for side in (left, right))
 
 
@@ -340,7 +351,8 @@ def _arguments(vm: Machine, nodes: Any, scope: Scope) -> calls.Arguments:
             items, more = sequences.items_of(vm, value)
             # Splices stay whole: a container of them keeps its alternatives apart.
             positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
-            is_open = is_open or more
+            is_open = is_open or more or len(positional) > MAX_ITEMS
+            del positional[MAX_ITEMS:]
         else:
             if isinstance(value, DictValue):
                 keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})

@@ -20,6 +20,8 @@ from selulint.evaluate.values import (
     Value,
 )
 
+# No kernel and no stride is as large as this; powers of such numbers overflow.
+_HUGE = 1e9
 _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding"})
 
 
@@ -67,9 +69,9 @@ def window(layer: Layer, argument: str, number: Number = constant) -> float | No
     value = layer.args.get(argument)
     if isinstance(value, TupleValue | ListValue):
         sizes = [number(item) for item in value.items]
-        return float(prod(size for size in sizes if size)) if _positive(*sizes) else None
+        return float(prod(size for size in sizes if size and size < _HUGE)) if _positive(*sizes) else None
     size = number(value)
-    return float(size ** (axes(layer) or 1)) if size is not None and size > 0 else None
+    return float(size ** (axes(layer) or 1)) if size is not None and 0 < size < _HUGE else None
 
 
 def axes(layer: Layer) -> int:

@@ -156,6 +156,8 @@ class Machine:
             ends = [finals[key][1] if key in finals else current for finals in live]
             present = [end for end in ends if end is not _MISSING]
             if present:
+                if key[1] == "items":
+                    self.budget -= len(present[0]) // 64
                 joined = join_items(present) if key[1] == "items" else join(present)
                 self.write(target, key[1], joined)
         if live:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import arithmetic, sequences, tensors
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.values import NONE, Const, DictValue, ListValue, TupleValue, Unknown, Value
+from selulint.evaluate.values import MAX_CHARACTERS, NONE, Const, DictValue, ListValue, TupleValue, Unknown, Value
 from selulint.graph import Place
 
 if TYPE_CHECKING:
@@ -22,10 +22,15 @@ def method(vm: Machine, receiver: Value, name: str, args: Arguments, place: Plac
     if isinstance(receiver, ListValue):
         return _list_method(vm, receiver, name, args)
     if isinstance(receiver, DictValue):
+        vm.budget -= len(receiver.cells) // sequences.ITEMS_PER_STEP
         return _dict_method(vm, receiver, name, args)
     if isinstance(receiver, Const) and isinstance(receiver.value, str) and name in _STRING_METHODS:
         known = [arithmetic.plain(value) for value in args.positional]
-        if all(value is not arithmetic.UNKNOWN for value in known) and not args.keywords:
+        if (
+            all(value is not arithmetic.UNKNOWN for value in known)
+            and not args.keywords
+            and _is_short(receiver, name, known)
+        ):
             result = arithmetic.compute(getattr(receiver.value, name), *known)
             return (
                 Const(result.value, receiver.place, receiver.assumed)
@@ -33,6 +38,15 @@ def method(vm: Machine, receiver: Value, name: str, args: Arguments, place: Plac
                 else result
             )
     return tensors.opaque(vm, f"method `{name}`", args.all, place)
+
+
+def _is_short(receiver: Const, name: str, args: list[Any]) -> bool:
+    """Whether what a string's method gives is sure to be short; a format's own widths may ask for any length."""
+    text: str = receiver.value
+    if name == "format":
+        return ":" not in text and "!" not in text
+    longest = max((len(each) for each in args if isinstance(each, str)), default=0)
+    return name != "replace" or (len(text) + 1) * max(longest, 1) <= MAX_CHARACTERS
 
 
 def _list_method(vm: Machine, receiver: ListValue, name: str, args: Arguments) -> Value:

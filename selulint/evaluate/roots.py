@@ -211,7 +211,7 @@ def _evaluate(
         own = _model(vm, name, built, result, None, owner)
         if own is not None and not _covered(own, found):
             found.append(own)
-    except (BudgetExhausted, RecursionError):
+    except (BudgetExhausted, RecursionError, OverflowError):
         found = [_unfinished(vm, node, name)]
     return _Root(node, found, frozenset(vm.used))
 

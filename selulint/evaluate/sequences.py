@@ -11,6 +11,7 @@ from selulint.evaluate import arrays, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
+    MAX_ITEMS,
     Array,
     BoundMethod,
     ClassValue,
@@ -33,8 +34,9 @@ from selulint.evaluate.values import (
 )
 from selulint.graph import Place
 
-MAX_ITEMS = 12_000
 MAX_VARIANTS = 16
+# Going through this many items takes about as long as one step of evaluation.
+ITEMS_PER_STEP = 64
 
 
 def raw_items(value: Value) -> tuple[Value, ...] | None:
@@ -56,6 +58,8 @@ def raw_items(value: Value) -> tuple[Value, ...] | None:
 
 def variants(items: Sequence[Value]) -> list[tuple[Value, ...]]:
     """The runs of items that a sequence with splices may stand for; with too many of them, all laid flat as one."""
+    if not any(type(item) is Splice for item in items):
+        return [tuple(items)]
     runs: list[tuple[Value, ...]] = [()]
     for item in items:
         options = item.options if isinstance(item, Splice) else ((item,),)
@@ -78,7 +82,10 @@ def items_of(vm: Machine, value: Value) -> tuple[list[Value], bool]:
             return [join(column) for column in zip(*known, strict=True)], any(more for _, more in runs)
         return (flatten([Splice(tuple(tuple(items) for items in known))]), True) if known else ([], True)
     items = raw_items(value)
-    return (flatten(items), is_open(value)) if items is not None else ([], True)
+    if items is None:
+        return [], True
+    vm.budget -= len(items) // ITEMS_PER_STEP
+    return flatten(items), is_open(value)
 
 
 def extend(vm: Machine, target: Value, items: Sequence[Value], more: bool = False) -> None:
@@ -88,6 +95,7 @@ def extend(vm: Machine, target: Value, items: Sequence[Value], more: bool = Fals
     current: tuple[Value, ...] = target.cells.get("items", ())
     if len(current) + len(items) > MAX_ITEMS:
         items, more = (), True
+    vm.budget -= len(current) // ITEMS_PER_STEP
     vm.write(target, "items", (*current, *items))
     if more and isinstance(target, ListValue):
         target.open = True
@@ -99,7 +107,7 @@ def combine(operation: type, left: Value, right: Value) -> Value:
     """Concatenation and repetition of lists and tuples."""
     first, second = raw_items(left), raw_items(right)
     if operation is cst.Add and first is not None and second is not None:
-        items, more = (*first, *second), is_open(left) or is_open(right)
+        items, more = (*first, *second), is_open(left) or is_open(right) or len(first) + len(second) > MAX_ITEMS
         return TupleValue(items) if isinstance(left, TupleValue) and not more else ListValue.of(items, open=more)
     if operation is cst.Multiply:
         sequence, count = (first, right) if first is not None else (second, left)
@@ -131,6 +139,7 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     items = raw_items(value)
     if items is None or not isinstance(index.value, int):
         return Unknown("an item of something unknown")
+    vm.budget -= len(items) // ITEMS_PER_STEP
     if isinstance(value, DictValue):
         return _entry(value, index)
     if is_open(value) and index.value < 0:

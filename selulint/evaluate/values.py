@@ -12,6 +12,11 @@ from selulint.graph import Init, Place
 
 _SERIALS = count(1)
 MAX_OPTIONS = 8
+# Longer sequences are cut and open, longer strings unknown; what is nested deeper than this is not looked into.
+MAX_ITEMS = 12_000
+MAX_CHARACTERS = 10_000
+MAX_BITS = 1_000
+MAX_DEPTH = 6
 
 
 def next_serial() -> int:
@@ -153,7 +158,10 @@ class ListValue(Mutable):
 
     @classmethod
     def of(cls, items: Iterable[Value], open: bool = False) -> ListValue:
-        return cls({"items": tuple(items)}, open=open)
+        kept = tuple(items)
+        if len(kept) > MAX_ITEMS:
+            kept, open = kept[:MAX_ITEMS], True
+        return cls({"items": kept}, open=open)
 
     @property
     def items(self) -> tuple[Value, ...]:
@@ -266,17 +274,14 @@ class ClassValue(Mutable):
         return self._order
 
     def _linearised(self) -> list[Value]:
-        seen: list[Value] = []
-
-        def visit(value: Value) -> None:
-            if value in seen:
-                return
-            seen.append(value)
-            for base in value.bases if isinstance(value, ClassValue) else ():
-                visit(base)
-
-        visit(self)
-        return seen
+        seen: dict[int, Value] = {}
+        stack: list[Value] = [self]
+        while stack:
+            value = stack.pop()
+            if id(value) not in seen:
+                seen[id(value)] = value
+                stack.extend(reversed(value.bases if isinstance(value, ClassValue) else ()))
+        return list(seen.values())
 
     def find(self, name: str, after: ClassValue | None = None) -> Value | None:
         """The class attribute `name` along the linearisation, starting behind `after` where given."""
@@ -349,7 +354,7 @@ def same(left: Any, right: Any) -> bool:
     return False
 
 
-def join(values: Iterable[Any]) -> Any:
+def join(values: Iterable[Any], depth: int = MAX_DEPTH) -> Any:
     """One value that stands for each of `values`: tensors merge, tuples join by position, the rest becomes Either."""
     options: list[Any] = []
     values = tuple(values)
@@ -366,10 +371,13 @@ def join(values: Iterable[Any]) -> Any:
     tensors = [option for option in options if isinstance(option, Tensor)]
     if len(tensors) > 1:
         merged = Tensor(tuple(dict.fromkeys(source for tensor in tensors for source in tensor.sources)))
-        return join([merged, *(option for option in options if not isinstance(option, Tensor))])
+        return join([merged, *(option for option in options if not isinstance(option, Tensor))], depth)
     tuples = [option for option in options if isinstance(option, TupleValue)]
     if len(tuples) == len(options) and len({len(option.items) for option in tuples}) == 1:
-        return TupleValue(tuple(join(column) for column in zip(*(option.items for option in tuples), strict=True)))
+        if depth == 0:
+            return Unknown("alternatives that are nested too deeply")
+        columns = zip(*(option.items for option in tuples), strict=True)
+        return TupleValue(tuple(join(column, depth - 1) for column in columns))
     if len(options) > MAX_OPTIONS:
         return Unknown("too many alternatives")
     return Either(tuple(options))
@@ -377,7 +385,11 @@ def join(values: Iterable[Any]) -> Any:
 
 def join_items(runs: list[tuple[Value, ...]]) -> tuple[Value, ...]:
     """Join of the same list as several branches left it: the common head, then one splice of the differing tails."""
-    head = 0
+    head = min(map(len, runs))
+    if any(
+        run[:head] != runs[0][:head] for run in runs
+    ):  # identity, at the speed of C: most lists differ at their ends
+        head = 0
     while all(len(run) > head for run in runs) and all(same(run[head], runs[0][head]) for run in runs):
         head += 1
     tails = tuple(dict.fromkeys(run[head:] for run in runs))

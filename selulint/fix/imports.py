@@ -45,17 +45,24 @@ class Imports:
         self._changes: dict[int, _Change] = {}
         self._lines: dict[str, None] = {}
         self._new: dict[str, str] = {}
+        self._meaningful: tuple[str, ...] | None = None
 
     def refer(self, symbol: str, at: tuple[Unit, Any] | None = None) -> str | None:
         """Text that spells `symbol` with the names of the module (as seen `at` a node), the shortest one; else by an import."""
         found = [
             text
-            for name in (*self.file.bindings, *self._new)
+            for name in (*self._imported(), *self._new)
             if (text := self._through(name, symbol)) is not None and not self.names.is_local(at, name)
         ]
         if found:
             return min(found, key=lambda text: text.count("."))
         return self._through_star(symbol) or self._extended(symbol, at) or self._fresh(symbol, at)
+
+    def _imported(self) -> tuple[str, ...]:
+        """The names of the module that stand for something outside it; most names of a large file do not."""
+        if self._meaningful is None:
+            self._meaningful = tuple(n for n in self.file.bindings if n != "*" and self.names.meaning(n) is not None)
+        return self._meaningful
 
     def _through(self, name: str, symbol: str) -> str | None:
         """`symbol` as an attribute of a name of the module."""

@@ -54,6 +54,7 @@ def _style(text: str, color: bool, **style: object) -> str:
 
 
 def _place(path: str, span: Span | None, source: Source | None) -> str:
+    path = path if path.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in path)
     if span is None or source is None:
         return path
     cell, line, column = source.position(span.start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -16,6 +17,10 @@ from selulint.syntax import triage
 
 # Printing a tree takes a few Python frames for every level; thousand-line string concatenations are that deep.
 _DEEP = 20_000
+# Statements from this length on are parsed on a stack of this size; beyond the other they are not read at all.
+_LONG = 40_000
+_STACK = 512 * 1024 * 1024
+_MAX_LENGTH = 1_000_000
 _REASON = re.compile(r"(?:\w+ error: )?(?:error at (?P<line>\d+):(?P<column>\d+): )?(?P<text>.*)", re.DOTALL)
 _BLANK = " \t\f\r\n\\"
 
@@ -67,8 +72,11 @@ class Unit:
         statement = file.statements[index]
         self.start = statement.start
         self.code = file.source.text[statement.start : statement.end]
+        if len(self.code) > _MAX_LENGTH:
+            message = f"a definition of {len(self.code):,} characters is too long to be read"
+            raise ParseError(message, file.source.locate(statement.start)[0], 1)
         try:
-            self.module = _parsed(self.code)
+            self.module = _parsed(self.code) if len(self.code) < _LONG else _parsed_deep(self.code)
         except cst.ParserSyntaxError as error:
             raise _parse_error(error, file.source.locate(statement.start)[0]) from error
         self._places: _Places | None = None
@@ -116,6 +124,28 @@ def _parsed(code: str) -> cst.Module:
         return cst.parse_module(code)
     finally:
         cst.CSTNode.__post_init__ = check  # type: ignore[method-assign]
+
+
+def _parsed_deep(code: str) -> cst.Module:
+    """The tree of a long text: it may nest as deep as it is long, and LibCST's parser recurses on the thread's stack."""
+    found: list[cst.Module | BaseException] = []
+
+    def parse() -> None:
+        try:
+            found.append(_parsed(code))
+        except BaseException as error:
+            found.append(error)
+
+    before = threading.stack_size(_STACK)
+    try:
+        thread = threading.Thread(target=parse)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
 
 
 def _trusted(node: cst.CSTNode) -> None:
@@ -187,7 +217,9 @@ class _Mark:
     def __enter__(self) -> None:
         self.start = self.places.position
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            return
         places = self.places
         start = self.start if self.first is None else places.spans[id(self.first)][0]
         end = places.position if self.last is None else places.spans[id(self.last)][1]

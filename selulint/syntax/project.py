@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import OrderedDict
 from functools import lru_cache
 
@@ -66,7 +67,7 @@ def open_file(path: str) -> File | None:
         status = os.stat(path)
         stamp = (status.st_mtime_ns, status.st_size)
         if _stamps.get(path) != stamp or path not in _files:
-            if status.st_size > _MAX_BYTES:
+            if status.st_size > _MAX_BYTES or not stat.S_ISREG(status.st_mode):
                 return None
             with open(path, "rb") as handle:
                 data = handle.read()
