@@ -39,6 +39,8 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
                     diagnostic = _diagnostic(each, finding, source, settings)
                     key = (each.code, finding.span.start, finding.span.end)
                     found[key] = _better(found.get(key), diagnostic)
+        except ParseError:
+            raise
         except Exception as error:  # the barrier around a rule: the others still have their say
             failed.append(_failure(each.name, error, source.path))
     everything = [*failed, *_unknowns(models, source.path, settings), *found.values()]

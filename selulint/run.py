@@ -246,7 +246,7 @@ def _fixed(source: Source, data: bytes, settings: Settings) -> FileResult:
 
     if not source.is_faithful(data):
         message = f"not fixed: its encoding ({source.encoding}) does not give the same bytes back"
-        return _plain(source, [*check(source, settings), _notice(INTERNAL_ERROR, source.path, message)])
+        return _plain(source, [*check(source, settings), _notice(CANNOT_READ, source.path, message)])
     level = Applicability.UNSAFE if settings.unsafe_fixes else Applicability.SAFE
     outcome = fix_text(source, settings, lambda text: check(text, settings), level)
     diagnostics = list(outcome.remaining)

@@ -61,6 +61,9 @@ _FORMULAS: dict[str, Callable[..., Any]] = {
 
 def call(vm: Machine, name: str, args: Arguments, place: Place) -> Value:
     """The value of calling a builtin."""
+    for value in args.positional:
+        if isinstance(value, ListValue | TupleValue):
+            vm.budget -= len(value.items) // sequences.ITEMS_PER_STEP
     handler = _BUILTINS.get(name)
     if handler is not None:
         return handler(vm, args, place)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from selulint.evaluate.building import Draft
 from selulint.evaluate.numbers import Sample
 from selulint.evaluate.values import (
+    MAX_DEPTH,
     Array,
     BoundMethod,
     Builtin,
@@ -248,8 +249,10 @@ def _key_of_arguments(args: Arguments, vm: Machine | None = None) -> Any:
     return args.open, positional, tuple([(name, _key(value, vm, sample)) for name, value in args.keywords.items()])
 
 
-def _key(value: Value, vm: Machine | None, sample: Sample) -> Any:
+def _key(value: Value, vm: Machine | None, sample: Sample, depth: int = MAX_DEPTH) -> Any:
     """Equal for values of which it makes no difference which one is passed."""
+    if depth < 0:
+        raise Unrepeatable
     match value:
         case Const():
             if not isinstance(value.value, str | int | float | bool | None):
@@ -265,19 +268,23 @@ def _key(value: Value, vm: Machine | None, sample: Sample) -> Any:
         case Unknown():
             return "unknown", value.reason, value.parameter, sample.number(value)
         case TupleValue():
-            return "tuple", tuple(_key(item, vm, sample) for item in value.items)
+            return "tuple", tuple(_key(item, vm, sample, depth - 1) for item in value.items)
         case ListValue():
-            return "list", id(value), tuple(_key(item, vm, sample) for item in value.items)
+            return "list", id(value), tuple(_key(item, vm, sample, depth - 1) for item in value.items)
         case DictValue():
-            return "dict", value.open, tuple((name, _key(each, vm, sample)) for name, each in value.entries.items())
+            return (
+                "dict",
+                value.open,
+                tuple((name, _key(each, vm, sample, depth - 1)) for name, each in value.entries.items()),
+            )
         case Either():
-            return "either", tuple(_key(each, vm, sample) for each in value.options)
+            return "either", tuple(_key(each, vm, sample, depth - 1) for each in value.options)
         case Partial():
-            keywords = tuple((name, _key(each, vm, sample)) for name, each in value.keywords.items())
+            keywords = tuple((name, _key(each, vm, sample, depth - 1)) for name, each in value.keywords.items())
             return (
                 "partial",
-                _key(value.function, vm, sample),
-                tuple(_key(each, vm, sample) for each in value.args),
+                _key(value.function, vm, sample, depth - 1),
+                tuple(_key(each, vm, sample, depth - 1) for each in value.args),
                 keywords,
             )
         case FunctionValue() | ClassValue() | Layer() | Instance() | Builtin():
@@ -293,15 +300,21 @@ def _clone(
     Objects inside that are tied to templates of their own stay tied where they are of `generation`.
     """
     pairs: dict[int, tuple[Any, Any]] = {}
+    copies: dict[int, Any] = {}  # what shares parts goes on sharing them
 
     def copy(value: Any) -> Any:
         kind = type(value)
         if kind in _ATOMS:
             return value
-        if kind is tuple:
-            return tuple([copy(each) for each in value])
         if isinstance(value, Mutable):
             return copy_mutable(value, kind)
+        if id(value) not in copies:
+            copies[id(value)] = copy_immutable(value, kind)
+        return copies[id(value)]
+
+    def copy_immutable(value: Any, kind: type) -> Any:
+        if kind is tuple:
+            return tuple([copy(each) for each in value])
         if kind is TupleValue:
             return TupleValue(copy(value.items))
         if kind is Either:

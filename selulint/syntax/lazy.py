@@ -112,7 +112,11 @@ class Unit:
 
     def _located(self) -> _Places:
         if self._places is None:
-            self._places = _locate(self.module, self.code, self.start)
+            try:
+                self._places = _locate(self.module, self.code, self.start)
+            except RecursionError as error:
+                line = self.file.source.locate(self.start)[0]
+                raise ParseError("too deeply nested to be told where things stand", line, 1) from error
         return self._places
 
 
