@@ -69,6 +69,7 @@ class Init:
     `gain` is tau = fan_in * Var(w) as one unit sees it, None where it is unknown. `name` is the initialiser's last name
     component ("xavier_uniform_", "he_normal"), "default" for the framework's own, "loaded" where trained weights took its
     place, "unknown" where it cannot be told.
+    `gain_out` is fan_out * Var(w), told only where the gain does not fit: 1 where somebody took the wrong fan.
     `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
     """
 
@@ -77,6 +78,7 @@ class Init:
     default: bool
     place: Place | None
     args: Mapping[str, Any] = field(default_factory=dict)
+    gain_out: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Op:
     have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
     selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
     `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
+    `constraint` names what recomputes or holds down the weight, and where; `lost` is an initialisation that this undoes.
     `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
     """
 
@@ -125,6 +128,8 @@ class Op:
     rivals: frozenset[str] = frozenset()
     spelled: Mapping[str, Place] = field(default_factory=dict)
     addressed: bool = False
+    constraint: tuple[str, Place] | None = None
+    lost: Place | None = None
     handwritten: Handwritten | None = None
 
     @property

@@ -87,7 +87,9 @@ def test_law_of_torch(law: str) -> None:
         getattr(torch.nn.init, law)(weight, **args)
         fan_in, fan_out = torch.nn.init._calculate_fan_in_and_fan_out(weight)
         measured = fan_in * weight.square().mean().item()
-        assert gain(law, args, fan_in, fan_out, units=shape[0]) == pytest.approx(measured, rel=0.15, abs=1e-6)
+        assert gain(law, args, fan_in, fan_out, units=shape[0]) == pytest.approx(
+            measured, rel=0.4 if law == "sparse_" else 0.15, abs=1e-6
+        )  # the square of few numbers spreads
 
     check()
 

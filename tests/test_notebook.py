@@ -166,7 +166,7 @@ def test_other_languages_and_odd_cells_are_left_alone() -> None:
 
 def test_a_cell_that_forges_a_boundary_is_not_fixed() -> None:
     data = notebook(cell('import torch.nn as nn\n"\u241e cell 7"'), cell(NET))
-    assert lint(data, FIX).after is None
+    assert lint_bytes("net.ipynb", data, FIX).after is None
     assert lint(data).diagnostics[0].fix is not None
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from selulint.evaluate import numbers, sequences
-from selulint.evaluate.values import MAX_CHARACTERS, MAX_DEPTH, Const, ListValue, TupleValue, Unknown, Value
+from selulint.evaluate.limits import MAX_CHARACTERS, MAX_DEPTH
+from selulint.evaluate.values import Const, ListValue, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
 

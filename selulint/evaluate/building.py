@@ -35,6 +35,7 @@ class Draft:
     weight: Init | None = None
     bias: Init | None = None
     spelled: Mapping[str, Place] = field(default_factory=dict)
+    constraint: Const | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +135,8 @@ class Builder:
 def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], Place | None]) -> Op:
     layer = draft.layer
     weight = draft.weight or (layer.init("weight") if layer else None)
+    constraint = draft.constraint or (layer.cells.get("constraint") if layer else None)
+    lost = layer.cells.get("lost") if layer else None
     bias = draft.bias or (layer.init("bias") if layer else None)
     spelled = draft.spelled or (places(layer.args) if layer else {})
     return Op(
@@ -156,6 +159,8 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
         draft.rivals,
         {name: place for name, place in spelled.items() if own(place)} if spelled else spelled,
         bool(layer and layer.cells.get("addressed")),
+        constraint=(constraint.value, place) if constraint and (place := own(constraint.place)) else None,
+        lost=own(lost.place) if lost else None,
     )
 
 

@@ -10,11 +10,9 @@ import libcst as cst
 
 from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
+from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
-    MAX_BITS,
-    MAX_CHARACTERS,
-    MAX_ITEMS,
     Array,
     Builtin,
     Const,

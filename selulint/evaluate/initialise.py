@@ -29,11 +29,14 @@ from selulint.evaluate.values import (
 from selulint.frameworks import Spec
 from selulint.graph import Init, Place
 from selulint.moments.initial import gain
+from selulint.moments.maps import SANE_WINDOW
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 UNKNOWN_INIT = Init("unknown", None, False, None)
+# Cells of layers: the wrapper that computes their weight, and an initialisation that it makes vain.
+CONSTRAINT, LOST = "constraint", "lost"
 # Trained weights took the place of whatever there was.
 LOADED_INIT = Init("loaded", None, False, None)
 # What in-place tensor methods compute, as the initialiser functions of the same effect.
@@ -59,6 +62,20 @@ def set_defaults(layer: Layer) -> None:
     layer.cells["fan_in"], layer.cells["fan_out"] = sizes.true, sizes.fan_out
     layer.cells["weight"] = Init("default", tau(layer, layer.spec.init, layer.args), True, None)
     layer.cells["bias"] = Init("default", None, True, None)
+
+
+def outward(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:
+    """Like tau, with the fan on the other side: what goes out of a unit's input. It is 1 for LeCun's law by mistake."""
+    transposed = "transpose" in layer.spec.function
+
+    def compute(number: Number) -> float | None:
+        sizes = fans(layer, number)
+        value = gain(law, _plain(args, number), sizes.fan_in, sizes.fan_out)
+        if value is None or not sizes.fan_in or not sizes.fan_out:
+            return None
+        return value if transposed else value * sizes.fan_out / sizes.fan_in
+
+    return settled(compute)
 
 
 def tau(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:
@@ -175,7 +192,9 @@ def record(
     if missing and value is None:
         known = {name: argument for name, argument in known.items() if name not in ("std", "a", "b", "val")}
         known["unknown"] = missing
-    set_init(vm, owner, Init(law, value, False, place, known))
+    is_plain = value is None or not SANE_WINDOW[0] <= value <= SANE_WINDOW[1]
+    out = outward(owner.owner, law, laws) if is_plain and isinstance(owner, ModuleAttribute) else None
+    set_init(vm, owner, Init(law, value, False, place, known, out))
     if isinstance(owner, Array) and owner.base is None:
         arrays.spread(vm, owner, Const(0.0), _deviation(owner, law, laws))
 
@@ -199,6 +218,11 @@ def _deviation(owner: Array, law: str, args: Mapping[str, Any]) -> Value:
 
 def set_init(vm: Machine, owner: ModuleAttribute | Array, init: Init) -> None:
     if isinstance(owner, ModuleAttribute):
+        constraint = owner.owner.cells.get(CONSTRAINT)
+        if owner.name == "weight" and isinstance(constraint, Const) and constraint.value == "weight_norm":
+            # The weight is computed anew from its direction and length: what is written into it is gone.
+            vm.write(owner.owner, LOST, Const(init.name, init.place))
+            return
         vm.write(owner.owner, owner.name, init)
         return
     if owner.base is not None:

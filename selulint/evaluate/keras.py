@@ -184,10 +184,21 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         fan_out=sizes.fan_out,
         weight=kernel_init(vm, layer, sizes, size, place),
         bias=bias_init(layer),
+        constraint=_constraint(layer),
     )
     result = vm.builder.emit(draft)
     wanted = layer.args.get("activation")
     return result if wanted is None else activate(vm, wanted, result, layer.place or place, place, None)
+
+
+def _constraint(layer: Layer) -> Const | None:
+    """What holds a kernel down while it trains: a constraint or a regulariser that is spelled out."""
+    for name in ("kernel_constraint", "kernel_regularizer", "depthwise_constraint", "W_constraint", "W_regularizer"):
+        value = layer.args.get(name)
+        place = value.place if isinstance(value, Layer | Symbol | Const) else layer.place
+        if value is not None and place is not None and not (isinstance(value, Const) and value.value is None):
+            return Const(name, place)
+    return None
 
 
 def _channels(layer: Layer, size: int | None) -> int | None:

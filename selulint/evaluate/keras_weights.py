@@ -33,6 +33,7 @@ from selulint.frameworks import SPECS
 from selulint.frameworks.keras import INITIALISER_STRINGS
 from selulint.graph import Init, Place
 from selulint.moments.initial import gain
+from selulint.moments.maps import SANE_WINDOW
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
@@ -112,10 +113,18 @@ def kernel_init(vm: Machine, layer: Layer, sizes: Fans, size: int | None, place:
     if found is not None:
         value = None if found.missing else _gain(layer, found.name, found.args, sizes)
         told = {"unknown": found.missing} if found.missing else found.args
-        return Init(found.name, value, False, found.place, told)
+        return Init(found.name, value, False, found.place, told, _outward(layer, found, value))
     if isinstance(wanted, FunctionValue | Partial | BoundMethod):
         return _called(vm, wanted, layer, sizes, size, place)
     return UNKNOWN_INIT
+
+
+def _outward(layer: Layer, law: Law, gain: float | None) -> float | None:
+    """fan_out * Var(w) of a dense kernel, where fan_in * Var(w) does not fit."""
+    fits = gain is not None and SANE_WINDOW[0] <= gain <= SANE_WINDOW[1]
+    if fits or law.missing or layer.spec.function != "linear" or law.args.get("mode") != "fan_out":
+        return None
+    return law.args.get("scale")
 
 
 def bias_init(layer: Layer) -> Init:

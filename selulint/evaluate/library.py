@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from selulint.evaluate import arithmetic, arrays, builtins, keras_weights, layers, numbers, sequences, tensors
 from selulint.evaluate.building import constants, tensors_in
 from selulint.evaluate.fans import of_shape, shape
-from selulint.evaluate.initialise import UNKNOWN_INIT
+from selulint.evaluate.initialise import CONSTRAINT, UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     Array,
@@ -59,11 +59,18 @@ def _first(vm: Machine, args: Arguments, place: Place) -> Value:
     return args.all[0] if args.all else Unknown("no argument")
 
 
-def _spectral(vm: Machine, args: Arguments, place: Place) -> Value:
-    layer = _first(vm, args, place)
-    if isinstance(layer, Layer):
-        vm.write(layer, "weight", UNKNOWN_INIT)
-    return layer
+def _constrained(name: str) -> Callable[[Machine, Arguments, Place], Value]:
+    """A wrapper that computes a layer's weight anew for every forward, from parameters of its own."""
+
+    def wrap(vm: Machine, args: Arguments, place: Place) -> Value:
+        layer = _first(vm, args, place)
+        if isinstance(layer, Layer) and args.get("name", 1) is None:
+            vm.write(layer, CONSTRAINT, Const(name, place))
+            if name == "spectral_norm":
+                vm.write(layer, "weight", UNKNOWN_INIT)
+        return layer
+
+    return wrap
 
 
 def _calculate_gain(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -179,10 +186,11 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "copy.deepcopy": _first,
     "copy.copy": _first,
     "torch.nn.init.calculate_gain": _calculate_gain,
-    "torch.nn.utils.weight_norm": _first,
-    "torch.nn.utils.parametrizations.weight_norm": _first,
-    "torch.nn.utils.spectral_norm": _spectral,
-    "torch.nn.utils.parametrizations.spectral_norm": _spectral,
+    **{
+        f"torch.nn.utils.{room}{name}": _constrained(name)
+        for room in ("", "parametrizations.")
+        for name in ("weight_norm", "spectral_norm")
+    },
     "torch.nn.DataParallel": _first,
     "torch.nn.parallel.DistributedDataParallel": _first,
     "torch.nn.SyncBatchNorm.convert_sync_batchnorm": _first,

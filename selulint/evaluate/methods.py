@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import arithmetic, sequences, tensors
+from selulint.evaluate.limits import MAX_CHARACTERS
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.values import MAX_CHARACTERS, NONE, Const, DictValue, ListValue, TupleValue, Unknown, Value
+from selulint.evaluate.values import NONE, Const, DictValue, ListValue, TupleValue, Unknown, Value
 from selulint.graph import Place
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft
+from selulint.evaluate.limits import MAX_DEPTH
 from selulint.evaluate.numbers import Sample
 from selulint.evaluate.values import (
-    MAX_DEPTH,
     Array,
     BoundMethod,
     Builtin,

@@ -9,9 +9,9 @@ import libcst as cst
 
 from selulint.evaluate import arrays, tensors
 from selulint.evaluate.building import tensors_in
+from selulint.evaluate.limits import MAX_ITEMS
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
-    MAX_ITEMS,
     Array,
     BoundMethod,
     ClassValue,

@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from selulint.evaluate.limits import MAX_DEPTH, MAX_ITEMS, MAX_OPTIONS
 from selulint.frameworks import Spec
 from selulint.graph import Init, Place
 
 _SERIALS = count(1)
-MAX_OPTIONS = 8
-# Longer sequences are cut and open, longer strings unknown; what is nested deeper than this is not looked into.
-MAX_ITEMS = 12_000
-MAX_CHARACTERS = 10_000
-MAX_BITS = 1_000
-MAX_DEPTH = 6
 
 
 def next_serial() -> int:

@@ -39,6 +39,8 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     defaults: list[Op] = []
     for op in layers:
         init = op.weight
+        if op.constraint is not None and op.constraint[0].endswith("_norm"):
+            raise Refused("the weight is computed from others: what is written into it is lost")
         if op.function not in _LAYERS or op.name.startswith("torch.nn.Lazy"):
             raise Refused(f"{op.function} has no LeCun initialiser")
         if model.framework == "keras" and op.layer == 0:

@@ -7,6 +7,7 @@ from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.maps import SANE_WINDOW
 from selulint.rules import rule
+from selulint.rules.selu_fan_out_init import takes_wrong_fan
 
 
 @rule("SELU202", Severity.ERROR)
@@ -56,7 +57,12 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
 
 
 def _is_wrong(init: Init) -> bool:
-    if init.default or "calculate_gain" in init.args or init.args.get("nonlinearity") == "selu":
+    if (
+        init.default
+        or "calculate_gain" in init.args
+        or init.args.get("nonlinearity") == "selu"
+        or takes_wrong_fan(init)
+    ):
         return False
     if init.gain is None:
         return "unknown" not in init.args and isinstance(init.args.get("std", init.args.get("stddev")), int | float)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selulint.diagnostic import Finding, Related, Severity
+from selulint.fix.initialisers import lecun_init
+from selulint.graph import Init, Kind, Model, Op, Place
+from selulint.moments.maps import SANE_WINDOW
+from selulint.rules import rule
+
+
+@rule("SELU204", Severity.ERROR)
+def selu_fan_out_init(model: Model) -> Iterator[Finding]:
+    """Initialiser that takes fan_out where fan_in belongs, in front of SELU.
+
+    ## What
+    Reports a layer in front of a SELU whose weights have variance 1/fan_out instead of 1/fan_in: `mode="fan_out"`, a
+    standard deviation from `out_features` or `weight.shape[0]`, and PyTorch's own `fan_in` of transposed convolutions,
+    which is what goes out of them. Layers for which both fans are the same are right.
+
+    ## Why
+    The variance that a unit sees is fan_in * Var(w). With 1/fan_out it is fan_in/fan_out: a layer that doubles its width
+    halves the variance, one that halves the width doubles it.
+
+    ## Example
+    ```python
+    nn.init.normal_(self.fc.weight, std=1 / math.sqrt(self.fc.out_features))
+    ```
+
+    ## Use instead
+    ```python
+    nn.init.kaiming_normal_(self.fc.weight, nonlinearity="linear")
+    ```
+
+    ## Fix safety
+    Safe: only the initialisation changes. There is no fix for transposed convolutions.
+
+    ## References
+    Klambauer et al., 2017, section 2 (w ~ N(0, 1/n)); PyTorch issue 23854.
+    """
+    by_place: dict[Place, list[Op]] = {}
+    for op in model.of(Kind.PARAMETRIC):
+        if (
+            op.weight is not None
+            and op.weight.place is not None
+            and takes_wrong_fan(op.weight)
+            and model.fed(op, "selu")
+        ):
+            by_place.setdefault(op.weight.place, []).append(op)
+    for place, ops in by_place.items():
+        init = ops[0].weight
+        assert init is not None
+        names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
+        gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
+        told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else "gain fan_in/fan_out, self-normalizing: 1"
+        related = tuple(
+            {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
+        )
+        message = f"`{init.name}` gives {names} variance 1/fan_out where SELU needs 1/fan_in ({told})"
+        yield Finding(place.span, message, related, lecun_init(model, ops))
+
+
+def takes_wrong_fan(init: Init) -> bool:
+    """Whether weights have LeCun's variance of the other fan, and not of their own."""
+    return not init.default and init.gain_out is not None and SANE_WINDOW[0] <= init.gain_out <= SANE_WINDOW[1]
