@@ -67,7 +67,8 @@ class Init:
     """The initialisation in force of one parameter.
 
     `gain` is tau = fan_in * Var(w) as one unit sees it, None where it is unknown. `name` is the initialiser's last name
-    component ("xavier_uniform_", "he_normal"), "default" for the framework's own, "unknown" where it cannot be told.
+    component ("xavier_uniform_", "he_normal"), "default" for the framework's own, "loaded" where trained weights took its
+    place, "unknown" where it cannot be told.
     `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
     """
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from selulint.evaluate import sequences
+from selulint.evaluate import numbers, sequences
 from selulint.evaluate.values import Const, ListValue, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
@@ -18,6 +18,15 @@ def plain(value: Value) -> Any:
         items = [plain(item) for item in value.items]
         return UNKNOWN if any(item is UNKNOWN for item in items) else items
     return UNKNOWN
+
+
+def operands(values: Sequence[Value]) -> list[Value] | None:
+    """The operands of a formula, sequences laid flat; None where all are known, or one of them is no number."""
+    flat: list[Value] = []
+    for value in values:
+        is_sequence = isinstance(value, TupleValue | ListValue) and not sequences.is_open(value)
+        flat.extend(sequences.raw_items(value) or () if is_sequence else (value,))
+    return flat if all(map(numbers.may_be_number, flat)) and any(isinstance(v, Unknown) for v in flat) else None
 
 
 def compute(function: Callable[..., Any], *values: Any) -> Value:

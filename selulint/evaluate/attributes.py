@@ -5,8 +5,11 @@ from __future__ import annotations
 import libcst as cst
 
 from selulint.evaluate import imports, initialise
+from selulint.evaluate.fans import argument
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
+    BASE,
+    Array,
     BoundMethod,
     Builtin,
     ClassValue,
@@ -44,7 +47,7 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
             return of_instance(vm, value, name, place)
         case Layer():
             return _of_layer(value, name, place)
-        case ModuleAttribute():
+        case ModuleAttribute() | Array():
             return initialise.attribute(value, name, place)
         case Tensor():
             return Unknown(f"`{name}` of a tensor") if name in _NOT_TENSORS else BoundMethod(value, name, place)
@@ -63,7 +66,9 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
             return Const(value.name) if name == "__name__" else Unknown(f"`{name}` of a function")
         case ListValue() | TupleValue() | DictValue() | Const() | BoundMethod() | Builtin():
             return BoundMethod(value, name, place)
-    return Unknown(f"attribute `{name}` of something unknown", isinstance(value, Unknown) and value.parameter)
+    if isinstance(value, Unknown):
+        return vm.part(value, name)
+    return Unknown(f"attribute `{name}` of something that has none")
 
 
 def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None) -> Value:
@@ -82,6 +87,8 @@ def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None)
         return found if "staticmethod" in found.decorators else BoundMethod(instance, found, place)
     if found is not None:
         return found
+    if BASE in instance.cells:
+        return _of_layer(instance.cells[BASE], name, place)
     if name == "training" or not has_foreign_base(instance.cls):
         return Unknown(f"attribute `{name}` that is set nowhere")
     return BoundMethod(instance, name, place)
@@ -100,7 +107,7 @@ def _of_super(value: Super, name: str, place: Place) -> Value:
     return found or BoundMethod(value.instance, f"super.{name}", place)
 
 
-def _of_layer(layer: Layer, name: str, place: Place) -> Value:
+def _of_layer(layer: Layer, name: str, place: Place | None) -> Value:
     if f".{name}" in layer.cells:
         own: Value = layer.cells[f".{name}"]
         return own
@@ -110,11 +117,11 @@ def _of_layer(layer: Layer, name: str, place: Place) -> Value:
         return Const(None)
     if name in ("weight", "bias") and layer.spec.kind in ("parametric", "norm"):
         # `m.weight` of a loop fits whatever `m` is; `self.bn.weight` needs that very layer.
-        if isinstance(getattr(place.node, "value", None), cst.Attribute):
+        if isinstance(getattr(getattr(place, "node", None), "value", None), cst.Attribute):
             layer.cells["addressed"] = True
         return ModuleAttribute(layer, name)
     if name in layer.args:
-        return layer.args[name]
+        return argument(layer, name)
     return BoundMethod(layer, name, place)
 
 
@@ -124,8 +131,11 @@ def put(vm: Machine, owner: Value, name: str, value: Value, place: Place) -> Non
         case Instance():
             for layer in _unlabelled(value):
                 layer.label = name
+            if name in ("weight", "bias") and BASE in owner.cells:
+                put(vm, owner.cells[BASE], name, value, place)
+                return
             vm.write(owner, name, value)
-        case ModuleAttribute():
+        case ModuleAttribute() | Array():
             if name == "data":
                 initialise.overwrite(vm, owner, value, place)
         case Layer():
@@ -143,4 +153,5 @@ def put(vm: Machine, owner: Value, name: str, value: Value, place: Place) -> Non
 
 def _unlabelled(value: Value) -> list[Layer]:
     options = value.options if isinstance(value, Either) else (value,)
-    return [option for option in options if isinstance(option, Layer) and not option.label]
+    found = (option.cells.get(BASE) if isinstance(option, Instance) else option for option in options)
+    return [option for option in found if isinstance(option, Layer) and not option.label]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, attributes, sequences, tensors
+from selulint.evaluate import arithmetic, attributes, modules, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
+    BASE,
     NONE,
     ClassValue,
     Const,
@@ -47,6 +48,17 @@ _PURE: dict[str, Callable[..., Any]] = {
 }
 
 
+_FORMULAS: dict[str, Callable[..., Any]] = {
+    "int": lambda number: number,
+    "float": lambda number: number,
+    "round": lambda number, digits=0: number,
+    "max": max,
+    "min": min,
+    "abs": abs,
+    "sum": lambda *numbers: sum(numbers),
+}
+
+
 def call(vm: Machine, name: str, args: Arguments, place: Place) -> Value:
     """The value of calling a builtin."""
     handler = _BUILTINS.get(name)
@@ -54,6 +66,10 @@ def call(vm: Machine, name: str, args: Arguments, place: Place) -> Value:
         return handler(vm, args, place)
     if any(tensors_in(value) for value in args.positional[:1]) and name not in ("print", "len", "repr", "id"):
         return tensors.opaque(vm, f"`{name}` of a tensor", args.all, place)
+    if name in _FORMULAS and args.positional and not args.keywords:
+        operands = arithmetic.operands(args.positional)
+        if operands is not None:
+            return numbers.formula(_FORMULAS[name], *operands)
     known = [arithmetic.plain(value) for value in args.positional]
     if name in _PURE and known and not args.keywords and all(value is not arithmetic.UNKNOWN for value in known):
         return arithmetic.compute(_PURE[name], *known)
@@ -103,11 +119,15 @@ def make_dict(vm: Machine, args: Arguments, place: Place) -> Value:
     return result
 
 
+def _unknown_items(count: int) -> list[Value]:
+    return [Unknown("an item of something unknown") for _ in range(count)]
+
+
 def _zip(vm: Machine, args: Arguments, place: Place) -> Value:
     columns = [sequences.items_of(vm, value) for value in args.positional]
     if any(not items and more for items, more in columns):
         known = max((len(items) for items, _ in columns), default=0) or 2
-        columns = [(items or [Unknown("an item of something unknown")] * known, True) for items, _ in columns]
+        columns = [(items or _unknown_items(known), True) for items, _ in columns]
     rows = zip(*(items for items, _ in columns), strict=False)
     return ListValue.of((TupleValue(row) for row in rows), open=any(more for _, more in columns))
 
@@ -117,8 +137,8 @@ def _enumerate(vm: Machine, args: Arguments, place: Place) -> Value:
     start = args.get("start", 1)
     first = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
     if not items and more:
-        pair = TupleValue((Unknown("an index"), Unknown("an item of something unknown")))
-        return ListValue.of([pair, pair], open=True)
+        pairs = (TupleValue((Unknown("an index"), item)) for item in _unknown_items(2))
+        return ListValue.of(pairs, open=True)
     return ListValue.of((TupleValue((Const(first + i), item)) for i, item in enumerate(items)), open=more)
 
 
@@ -209,11 +229,37 @@ def _hasattr(vm: Machine, args: Arguments, place: Place) -> Value:
     if len(args.positional) != 2 or not isinstance(args.positional[1], Const):
         return Unknown("hasattr")
     value, name = args.positional[0], args.positional[1].value
-    if isinstance(value, Layer) and name in ("weight", "bias"):
-        return Const(isinstance(attributes.get(vm, value, name, place), ModuleAttribute | Const))
-    if isinstance(value, Instance) and name in value.cells:
-        return Const(True)
-    return Unknown("hasattr")
+    found = _has(vm, value, name, place)
+    return Unknown("hasattr") if found is None else Const(found)
+
+
+# What modules have from their framework though nobody sets it, or get while they are used.
+_FROM_FRAMEWORK = frozenset(
+    "training running_mean running_var num_batches_tracked weight_g weight_v weight_orig parametrizations device dtype "
+    "kernel built name in_proj_weight out_proj register_buffer register_parameter get_submodule".split()
+)
+
+
+def _has(vm: Machine, value: Value, name: Any, place: Place) -> bool | None:
+    """Whether a module has an attribute; None where that cannot be told."""
+    if isinstance(value, Layer):
+        if name in ("weight", "bias"):
+            return isinstance(attributes.get(vm, value, name, place), ModuleAttribute | Const)
+        if name == "reset_parameters":
+            return value.spec.kind in ("parametric", "norm")
+        if name in value.args or f".{name}" in value.cells:
+            return True
+    elif isinstance(value, Instance):
+        if name in value.cells or value.cls.find(name) is not None:
+            return True
+        if BASE in value.cells:
+            return _has(vm, value.cells[BASE], name, place)
+        bases = [base for base in value.cls.mro() if not isinstance(base, ClassValue)]
+        if any(not isinstance(base, Symbol) or base.name not in SPECS for base in bases):
+            return None
+    else:
+        return None
+    return None if name in _FROM_FRAMEWORK or modules.is_method(name) else False
 
 
 def _type(vm: Machine, args: Arguments, place: Place) -> Value:

@@ -13,7 +13,9 @@ from selulint.evaluate import builtins, initialise, keras, layers, library, meth
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
+    BASE,
     NONE,
+    Array,
     BoundMethod,
     Builtin,
     ClassValue,
@@ -25,6 +27,7 @@ from selulint.evaluate.values import (
     Instance,
     Layer,
     ListValue,
+    ModuleAttribute,
     Partial,
     Scope,
     Symbol,
@@ -180,7 +183,7 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: b
     extra = args.positional[len(names) :]
     if star:
         more = from_outside and not extra
-        extra = (Unknown("an argument", parameter=True),) * 2 if more else extra
+        extra = tuple(Unknown("an argument", parameter=True) for _ in range(2)) if more else extra
         cells[star] = ListValue.of(extra, open=args.open or more)
     rest: dict[str, Value] = {}
     for key, value in args.keywords.items():
@@ -225,6 +228,8 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
         invoke(vm, constructor, args.prepend(instance), place)
     elif modules.container_base(cls) is not None:
         modules.fill_container(vm, instance, args)
+    elif (base := modules.base_layer(cls)) is not None:
+        modules.build_base(vm, instance, base, args, place)
     vm.created.append(instance)
     return instance
 
@@ -241,6 +246,8 @@ def _forward(vm: Machine, instance: Instance, args: Arguments, place: Place) -> 
             return invoke(vm, method, args.prepend(instance), place)
     if "items" in instance.cells:
         return layers.thread(vm, instance.cells["items"], args, place)
+    if BASE in instance.cells:
+        return layers.apply(vm, instance.cells[BASE], args, place)
     return tensors.opaque(vm, f"`{instance.cls.name}` has no forward", args.all, place)
 
 
@@ -255,7 +262,7 @@ def call_method(vm: Machine, receiver: Value, name: str, args: Arguments, place:
             return builtins.call(vm, f"{receiver.name}.{name}", args, place)
         case BoundMethod() if tensors_in(tensors.as_tensor(receiver)):
             return tensors.opaque(vm, f"method `{name}`", [receiver, *args.all], place)
-    if isinstance(receiver, initialise.ModuleAttribute):
+    if isinstance(receiver, ModuleAttribute | Array):
         return initialise.method(vm, receiver, name, args, place)
     return methods.method(vm, receiver, name, args, place)
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import attributes, calls, comparisons, loops, sequences, tensors
+from selulint.evaluate import arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
+    Array,
     Builtin,
     Const,
     DictValue,
     FunctionValue,
     ListValue,
+    ModuleAttribute,
     Scope,
     Super,
     Symbol,
@@ -166,6 +168,17 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
+# What is computed from sizes that are not known; sizes that are divided are taken to be divisible.
+_FORMULAS: dict[type, Callable[[Any, Any], Any]] = {
+    cst.Add: operator.add,
+    cst.Subtract: operator.sub,
+    cst.Multiply: operator.mul,
+    cst.Divide: operator.truediv,
+    cst.FloorDivide: operator.truediv,
+    cst.Power: operator.pow,
+}
+
+
 def _binary(vm: Machine, node: Any, scope: Scope) -> Value:
     left = evaluate(vm, node.left, scope)
     right = evaluate(vm, node.right, scope)
@@ -178,6 +191,10 @@ def combine(vm: Machine, operation: type, left: Value, right: Value, place: Plac
         return tensors.binary(vm, operation, left, right, place)
     if isinstance(left, Const) and isinstance(right, Const):
         return constant(operation, left.value, right.value)
+    if isinstance(left, Array | ModuleAttribute) or isinstance(right, Array | ModuleAttribute):
+        return arrays.combine(_BINARY.get(operation, operator.matmul), left, right, place)
+    if operation in _FORMULAS and numbers.may_be_number(left) and numbers.may_be_number(right):
+        return numbers.formula(_FORMULAS[operation], left, right)
     return sequences.combine(operation, left, right)
 
 
@@ -220,6 +237,8 @@ def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
     ):
         sign = -1 if isinstance(node.operator, cst.Minus) else 1
         return Const(sign * value.value, place_of(node, scope))
+    if isinstance(value, Unknown) and type(node.operator) is cst.Minus:
+        return numbers.formula(operator.neg, value)
     return Unknown("a unary operation")
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from math import prod
+import math
+import operator
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from selulint.evaluate import arrays
 from selulint.evaluate.building import constants
+from selulint.evaluate.fans import constant, dimensions, fans, of_shape, product, shape
 from selulint.evaluate.machine import Machine
+from selulint.evaluate.numbers import settled
 from selulint.evaluate.values import (
+    Array,
     BoundMethod,
     Const,
     Either,
+    Formula,
     Instance,
     Layer,
-    ListValue,
     ModuleAttribute,
+    Number,
     Symbol,
-    TupleValue,
     Unknown,
     Value,
-    join,
 )
 from selulint.frameworks import Spec
 from selulint.graph import Init, Place
@@ -31,56 +34,21 @@ if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 UNKNOWN_INIT = Init("unknown", None, False, None)
+# Trained weights took the place of whatever there was.
+LOADED_INIT = Init("loaded", None, False, None)
 # What in-place tensor methods compute, as the initialiser functions of the same effect.
 _METHODS = {"normal_": "normal_", "uniform_": "uniform_", "fill_": "constant_", "zero_": "zeros_"}
 _METHOD_SIGNATURES = {"normal_": ("mean", "std"), "uniform_": ("a", "b"), "fill_": ("val",), "zero_": ()}
+_METHOD_NAMES = {"from": "a", "to": "b", "value": "val"}
 _METHOD_DEFAULTS: dict[str, dict[str, float]] = {"normal_": {"mean": 0.0, "std": 1.0}, "uniform_": {"a": 0.0, "b": 1.0}}
-_RESETS = ("init", "weight", "reset", "load", "orthogonal", "spectral")
+_IN_PLACE = {"mul_": operator.mul, "div_": operator.truediv, "add_": operator.add, "sub_": operator.sub}
+_SAME = frozenset(
+    "detach contiguous clone requires_grad_ to cuda cpu float double half type retain_grad share_memory_".split()
+)
+# Arguments of laws that are numbers; what is unknown among the others leaves the law unknown.
+_NUMBERS = frozenset("a b mean std val gain sparsity groups scale".split())
+_RESETS = ("init", "weight", "reset", "load", "orthogonal", "spectral", "xavier", "kaiming", "lecun", "glorot", "fill")
 _FRAMEWORKS = ("torch.", "keras.", "tensorflow.", "lightning.", "pytorch_lightning.")
-
-
-@dataclass(frozen=True, slots=True)
-class Fans:
-    """fan_in and fan_out as the framework's initialisers compute them, and the fan_in that one unit really has."""
-
-    fan_in: float | None
-    fan_out: float | None
-    true: float | None
-
-
-def fans(layer: Layer) -> Fans:
-    """Fans of a PyTorch layer from its constructor's arguments; None where they are not constants."""
-    function = layer.spec.function
-    if function == "linear":
-        size, units = layer.constant("in_features"), layer.constant("out_features")
-        return Fans(size, units, size) if _numbers(size, units) else Fans(None, None, None)
-    if not function.startswith("conv"):
-        return Fans(None, None, None)
-    size, units = layer.constant("in_channels"), layer.constant("out_channels")
-    groups, kernel = layer.constant("groups") or 1, window(layer, "kernel_size")
-    if not _numbers(size, units, groups) or kernel is None:
-        return Fans(None, None, None)
-    if function.startswith("conv_transpose"):
-        stride = window(layer, "stride")
-        true = size / groups * kernel / stride if stride else None
-        return Fans(units / groups * kernel, size * kernel, true)
-    return Fans(size / groups * kernel, units * kernel, size / groups * kernel)
-
-
-def _numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and value > 0 for value in values)
-
-
-def window(layer: Layer, argument: str) -> float | None:
-    """The number of positions of a kernel or stride: `3` of a 2-d layer is 9."""
-    value = layer.args.get(argument)
-    if isinstance(value, TupleValue | ListValue):
-        sizes = [item.value for item in value.items if isinstance(item, Const)]
-        return float(prod(sizes)) if len(sizes) == len(value.items) and _numbers(*sizes) else None
-    if not isinstance(value, Const) or not _numbers(value.value):
-        return None
-    digits = [character for character in layer.spec.function if character.isdigit()]
-    return float(value.value ** (int(digits[-1]) if digits else 1))
 
 
 def set_defaults(layer: Layer) -> None:
@@ -89,81 +57,83 @@ def set_defaults(layer: Layer) -> None:
         return
     sizes = fans(layer)
     layer.cells["fan_in"], layer.cells["fan_out"] = sizes.true, sizes.fan_out
-    layer.cells["weight"] = Init("default", true_gain(layer, layer.spec.init, constants(layer.args), sizes), True, None)
+    layer.cells["weight"] = Init("default", tau(layer, layer.spec.init, layer.args), True, None)
     layer.cells["bias"] = Init("default", None, True, None)
 
 
-def true_gain(layer: Layer, law: str, args: dict[str, Any], sizes: Fans) -> float | None:
+def tau(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:
     """tau = true fan_in * Var(w): the law's gain, corrected where the framework's fan_in is not the unit's own."""
-    units = layer.constant("out_features") or layer.constant("out_channels")
-    value = gain(law, args, sizes.fan_in, sizes.fan_out, units=units if _numbers(units) else None)
-    if value is None or "transpose" not in layer.spec.function:
-        return value
-    return value * sizes.true / sizes.fan_in if sizes.true and sizes.fan_in else None
+    transposed = "transpose" in layer.spec.function
+    if not transposed:
+        simple = gain(law, _plain(args, constant), None, None)
+        if simple is not None:
+            return simple
+
+    def compute(number: Number) -> float | None:
+        sizes = fans(layer, number)
+        units = number(layer.args.get("out_features") or layer.args.get("out_channels"))
+        value = gain(law, _plain(args, number), sizes.fan_in, sizes.fan_out, units=units)
+        if value is None or not transposed:
+            return value
+        return value * sizes.true / sizes.fan_in if sizes.true and sizes.fan_in else None
+
+    return settled(compute)
 
 
-def attribute(owner: ModuleAttribute, name: str, place: Place) -> Value:
-    """An attribute of a parameter handle."""
-    if name in ("data", "T"):
+def _plain(args: Mapping[str, Any], number: Number) -> dict[str, Any]:
+    """Arguments of a law as Python's values; None for what is not known."""
+    return {
+        name: value.value
+        if isinstance(value, Const)
+        else (number(value) if name in _NUMBERS else None)
+        if isinstance(value, Value)
+        else value
+        for name, value in args.items()
+    }
+
+
+def attribute(owner: ModuleAttribute | Array, name: str, place: Place) -> Value:
+    """An attribute of a parameter handle or another array of numbers."""
+    if name == "data":
         return owner
+    if name in ("T", "mT", "H"):
+        return arrays.transposed(owner)
     if name == "shape":
         return shape(owner)
     if name == "ndim":
         return dimensions(owner)
-    return (
-        Unknown(f"`{name}` of a parameter")
-        if name in ("grad", "requires_grad", "dtype")
-        else BoundMethod(owner, name, place)
-    )
+    if name == "requires_grad":
+        return Const(True)
+    return Unknown(f"`{name}` of a parameter") if name in ("grad", "dtype") else BoundMethod(owner, name, place)
 
 
-def shape(owner: ModuleAttribute) -> Value:
-    """The shape of a parameter as a tuple, where the layer's sizes are constants."""
-    layer = owner.owner
-    if layer.spec.function == "linear":
-        names = ("out_features", "in_features") if owner.name == "weight" else ("out_features",)
-        return TupleValue(tuple(layer.args.get(name, Unknown(name)) for name in names))
-    if layer.spec.function.startswith("conv") and "transpose" not in layer.spec.function and owner.name == "weight":
-        sizes, groups = layer.constant("in_channels"), layer.constant("groups") or 1
-        kernel = layer.args.get("kernel_size", Unknown("kernel_size"))
-        count = dimensions(owner)
-        repeats = count.value - 2 if isinstance(count, Const) else 2
-        per_group = Const(sizes // groups) if isinstance(sizes, int) else Unknown("in_channels")
-        window_sizes = kernel.items if isinstance(kernel, TupleValue) else (kernel,) * repeats
-        return TupleValue((layer.args.get("out_channels", Unknown("out_channels")), per_group, *window_sizes))
-    return Unknown("a shape that is not known")
-
-
-def dimensions(owner: ModuleAttribute) -> Value:
-    """Number of axes of a parameter."""
-    if owner.name == "bias" or owner.owner.spec.kind == "norm":
-        return Const(1)
-    digits = [character for character in owner.owner.spec.function if character.isdigit()]
-    return Const(int(digits[-1]) + 2 if digits else 2)
-
-
-def method(vm: Machine, owner: ModuleAttribute, name: str, args: Arguments, place: Place) -> Value:
+def method(vm: Machine, owner: ModuleAttribute | Array, name: str, args: Arguments, place: Place) -> Value:
     """A method of a parameter: its shape, or an in-place initialisation."""
-    from selulint.evaluate.sequences import get_item
+    from selulint.evaluate.sequences import get_item, raw_items
 
     if name == "size":
-        whole = shape(owner)
-        return get_item(vm, whole, args.positional[0], place) if args.positional else whole
+        whole, axis = shape(owner), args.get("dim", 0)
+        return get_item(vm, whole, axis, place) if axis is not None else whole
     if name in ("dim", "ndimension"):
         return dimensions(owner)
-    if not name.endswith("_") or name == "requires_grad_":
-        return (
-            owner
-            if name in ("view", "reshape", "contiguous", "detach", "t", "requires_grad_")
-            else Unknown(f"`{name}` of a parameter")
-        )
-    law = _METHODS.get(name)
-    if law is None:
-        set_init(vm, owner, UNKNOWN_INIT)
+    if name in ("numel", "nelement"):
+        sizes = raw_items(shape(owner))
+        return product(sizes) if sizes is not None else Unknown("a number of elements")
+    if name in _SAME:
         return owner
-    bound: dict[str, Any] = dict(_METHOD_DEFAULTS.get(name, {}))
-    given = {**dict(zip(_METHOD_SIGNATURES[name], args.positional, strict=False)), **args.keywords}
-    record(vm, owner, law, bound, given, place)
+    if name in ("copy_", "set_") and args.positional:
+        overwrite(vm, owner, args.positional[0], place)
+    elif name in _IN_PLACE and len(args.positional) == 1 and not args.keywords:
+        overwrite(vm, owner, arrays.combine(_IN_PLACE[name], owner, args.positional[0], place), place)
+    elif name in _METHODS:
+        bound: dict[str, Any] = dict(_METHOD_DEFAULTS.get(name, {}))
+        named = {_METHOD_NAMES.get(key, key): value for key, value in args.keywords.items()}
+        given = {**dict(zip(_METHOD_SIGNATURES[name], args.positional, strict=False)), **named}
+        record(vm, owner, _METHODS[name], bound, given, place)
+    elif name.endswith("_"):
+        set_init(vm, owner, UNKNOWN_INIT)
+    else:
+        return arrays.method(owner, name, args, place)
     return owner
 
 
@@ -172,44 +142,90 @@ def call_initialiser(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, p
     from selulint.evaluate.layers import bind, parameters, spelled
 
     bound = bind(spec, args)
-    if not symbol.name.startswith("torch."):
+    if not spec.functional:
         return Layer(name=symbol.name, spec=spec, args=bound, place=spelled(spec, symbol, place), symbol=symbol.place)
     first = parameters(spec.signature)[0][0]
     target = bound.pop(first, Unknown("no tensor"))
     for owner in target.options if isinstance(target, Either) else (target,):
-        if isinstance(owner, ModuleAttribute) and symbol.chooser is not None:
+        if isinstance(owner, ModuleAttribute | Array) and (symbol.chooser is not None or isinstance(target, Either)):
             set_init(vm, owner, UNKNOWN_INIT)
-        elif isinstance(owner, ModuleAttribute):
-            law = symbol.name.rpartition(".")[2]
+        elif isinstance(owner, ModuleAttribute | Array):
+            law = spec.init or symbol.name.rpartition(".")[2]
             record(vm, owner, law if law.endswith("_") else f"{law}_", {}, bound, place)
     return target
 
 
 def record(
-    vm: Machine, owner: ModuleAttribute, law: str, bound: dict[str, Any], given: dict[str, Value], place: Place
+    vm: Machine,
+    owner: ModuleAttribute | Array,
+    law: str,
+    bound: dict[str, Any],
+    given: dict[str, Value],
+    place: Place,
 ) -> None:
-    """Write the initialisation that a law with these arguments gives; an argument that is unknown makes the gain unknown."""
+    """Write the initialisation that a law with these arguments gives; its gain is known where no unknown matters."""
     told = constants(given)
     known = {**bound, **told}
-    missing = [name for name in given if name not in told and name != "generator"]
+    missing = tuple(name for name in given if name not in told and name not in ("generator", "rng"))
     origins = {value.origin for value in given.values() if isinstance(value, Const) and value.origin}
     if origins:
         known["calculate_gain"] = origins.pop()
-    value = None if missing else true_gain(owner.owner, law, known, fans(owner.owner))
-    if missing:
+    laws = {**bound, **{name: value for name, value in given.items() if name not in ("generator", "rng")}}
+    value = tau(owner.owner, law, laws) if isinstance(owner, ModuleAttribute) else None
+    if missing and value is None:
         known = {name: argument for name, argument in known.items() if name not in ("std", "a", "b", "val")}
-        known["unknown"] = tuple(missing)
+        known["unknown"] = missing
     set_init(vm, owner, Init(law, value, False, place, known))
+    if isinstance(owner, Array) and owner.base is None:
+        arrays.spread(vm, owner, Const(0.0), _deviation(owner, law, laws))
 
 
-def set_init(vm: Machine, owner: ModuleAttribute, init: Init) -> None:
-    vm.write(owner.owner, owner.name, init)
+def _deviation(owner: Array, law: str, args: Mapping[str, Any]) -> Value:
+    """The root of the second moment that a law gives an array, as a number that hangs on the array's shape."""
+    if owner.shape is None or len(owner.shape) < 2:
+        sizes: tuple[Value, Value] = (Unknown("a fan"), Unknown("a fan"))
+    else:
+        sizes = of_shape(owner.shape)
+
+    def compute(number: Number) -> float | None:
+        fan_in, fan_out = number(sizes[0]), number(sizes[1])
+        units = number(owner.shape[0]) if owner.shape else None
+        value = gain(law, _plain(args, number), fan_in, fan_out, units=units)
+        return math.sqrt(value / fan_in) if value is not None and fan_in else None
+
+    operands = [value for value in args.values() if isinstance(value, Formula)]
+    return Formula("a deviation", compute=compute, depth=1 + max((each.depth for each in operands), default=0))
 
 
-def overwrite(vm: Machine, owner: ModuleAttribute, value: Value, place: Place) -> None:
-    """`layer.weight = ...` or `.data = ...`: another parameter shares its law, anything else is not known."""
-    other = value.owner.init(value.name) if isinstance(value, ModuleAttribute) else None
-    set_init(vm, owner, other or UNKNOWN_INIT)
+def set_init(vm: Machine, owner: ModuleAttribute | Array, init: Init) -> None:
+    if isinstance(owner, ModuleAttribute):
+        vm.write(owner.owner, owner.name, init)
+        return
+    if owner.base is not None:
+        # Part of a weight follows a law of its own: the whole follows none that is known.
+        base = owner.base
+        if isinstance(base, ModuleAttribute | Array):
+            set_init(vm, base, UNKNOWN_INIT)
+        return
+    vm.write(owner, "init", init)
+    if init.name in ("unknown", "loaded"):
+        arrays.spread(vm, owner, Unknown("a mean"), Unknown("a deviation"))
+
+
+def overwrite(vm: Machine, owner: ModuleAttribute | Array, value: Value, place: Place) -> None:
+    """`layer.weight = ...` or `.data = ...`: another parameter shares its law, an array brings its own."""
+    if isinstance(owner, Array):
+        if isinstance(value, Array) and owner.base is None:
+            for key, cell in value.cells.items():
+                vm.write(owner, key, cell)
+        else:
+            set_init(vm, owner, UNKNOWN_INIT)
+    elif isinstance(value, Array):
+        layer = owner.owner
+        set_init(vm, owner, arrays.init_for(value, lambda number: fans(layer, number).true))
+    else:
+        other = value.owner.init(value.name) if isinstance(value, ModuleAttribute) else None
+        set_init(vm, owner, other or UNKNOWN_INIT)
 
 
 def escape(vm: Machine, name: str, values: Iterable[Value]) -> None:
@@ -217,16 +233,21 @@ def escape(vm: Machine, name: str, values: Iterable[Value]) -> None:
     last = name.rpartition(".")[2].lower()
     if name and (name.startswith(_FRAMEWORKS) or not any(part in last for part in _RESETS)):
         return
-    from selulint.evaluate.modules import layers_in
-
     for value in values:
-        if isinstance(value, ModuleAttribute):
-            set_init(vm, value, UNKNOWN_INIT)
-        elif isinstance(value, Layer | Instance):
-            for layer in layers_in(value):
-                for parameter in ("weight", "bias"):
-                    if parameter in layer.cells:
-                        vm.write(layer, parameter, UNKNOWN_INIT)
+        forget(vm, value)
 
 
-__all__ = ["ModuleAttribute", "escape", "fans", "join", "record"]
+def forget(vm: Machine, value: Value, init: Init = UNKNOWN_INIT) -> None:
+    """Whatever a value was initialised with, something else may have overwritten it."""
+    from selulint.evaluate.modules import layers_in, parameters_in
+
+    if isinstance(value, ModuleAttribute | Array):
+        set_init(vm, value, init)
+    elif isinstance(value, Layer | Instance):
+        for layer in layers_in(value):
+            for parameter in ("weight", "bias"):
+                if parameter in layer.cells:
+                    vm.write(layer, parameter, init)
+        for _, each in parameters_in(value):
+            if isinstance(each, Array):
+                set_init(vm, each, init)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft, constants, sources, tensors_in
-from selulint.evaluate.initialise import UNKNOWN_INIT, Fans, window
+from selulint.evaluate.fans import Fans, window
+from selulint.evaluate.initialise import UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.tensors import as_tensor, opaque
 from selulint.evaluate.values import (

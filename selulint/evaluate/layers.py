@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import initialise, keras
+from selulint.evaluate import arrays, initialise, keras
 from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
 from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.tensors import as_tensor, opaque
@@ -236,8 +236,9 @@ def apply_function(
         tensors = [vm.builder.promote(value) for value in _parameters(values)]
     if not tensors:
         return Unknown(f"`{name}` of something unknown")
+    weight = arrays.weight_among(spec.function, bound)
     is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
-    kind = _KINDS.get(spec.kind, Kind.OPAQUE)
+    kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
     features = {vm.builder.features(tensor) for tensor in tensors}
     return vm.builder.emit(
@@ -253,6 +254,7 @@ def apply_function(
             factor,
             chooser or vm.chooser,
             features=features.pop() if len(features) == 1 and kind not in (Kind.PARAMETRIC, Kind.OPAQUE) else None,
+            weight=weight,
             spelled=places(bound),
         )
     )

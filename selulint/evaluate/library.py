@@ -6,11 +6,23 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, builtins, sequences, tensors
+from selulint.evaluate import arithmetic, arrays, builtins, layers, numbers, sequences, tensors
 from selulint.evaluate.building import constants, tensors_in
+from selulint.evaluate.fans import of_shape, shape
 from selulint.evaluate.initialise import UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.values import Const, Layer, ListValue, Partial, Unknown, Value
+from selulint.evaluate.values import (
+    Array,
+    Const,
+    Layer,
+    ListValue,
+    ModuleAttribute,
+    Partial,
+    TupleValue,
+    Unknown,
+    Value,
+)
+from selulint.frameworks import SPECS
 from selulint.graph import Place
 
 if TYPE_CHECKING:
@@ -23,10 +35,18 @@ def _pure_symbol(function: Callable[..., Any]) -> Callable[[Machine, Arguments, 
         if args.keywords or not known or any(value is arithmetic.UNKNOWN for value in known):
             if any(tensors_in(value) for value in args.all):
                 return tensors.opaque(vm, "a function of tensors", args.all, place)
+            operands = arithmetic.operands(args.positional) if not args.keywords else None
+            if operands is not None:
+                return numbers.formula(_spread(function), *operands)
             return Unknown("arithmetic on something unknown")
         return arithmetic.compute(function, *known)
 
     return compute
+
+
+def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a sequence as one of its items."""
+    return (lambda *items: math.prod(items)) if function is math.prod else function
 
 
 def _partial(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -55,6 +75,35 @@ def _calculate_gain(vm: Machine, args: Arguments, place: Place) -> Value:
     return Unknown("a gain that is not known") if value is None else Const(value, place, origin=str(name))
 
 
+def _fans(vm: Machine, args: Arguments, place: Place) -> Value:
+    """`torch.nn.init._calculate_fan_in_and_fan_out`, which everybody imports."""
+    weight = _first(vm, args, place)
+    sizes = shape(weight) if isinstance(weight, Array | ModuleAttribute) else None
+    if not isinstance(sizes, TupleValue) or len(sizes.items) < 2:
+        return TupleValue((Unknown("a fan_in"), Unknown("a fan_out")))
+    return TupleValue(of_shape(sizes.items))
+
+
+def _correct_fan(vm: Machine, args: Arguments, place: Place) -> Value:
+    both, mode = _fans(vm, args, place), args.get("mode", 1)
+    name = mode.value if isinstance(mode, Const) else None
+    if not isinstance(both, TupleValue) or name not in ("fan_in", "fan_out"):
+        return Unknown("a fan")
+    fan_in, fan_out = both.items
+    return fan_in if name == "fan_in" else fan_out
+
+
+def _parameter(vm: Machine, args: Arguments, place: Place) -> Value:
+    """`nn.Parameter(...)`: the same numbers, trained; of data that nobody knows, some object."""
+    data = args.get("data", 0)
+    if isinstance(data, Array):
+        return Array(dict(data.cells), shape=data.shape, trained=True)
+    if isinstance(data, ModuleAttribute):
+        return data
+    spec = SPECS["torch.nn.Parameter"]
+    return Layer(name="torch.nn.Parameter", spec=spec, args=layers.bind(spec, args), place=place)
+
+
 def _chain(vm: Machine, args: Arguments, place: Place) -> Value:
     found = [sequences.items_of(vm, value) for value in args.positional]
     return ListValue.of([item for items, _ in found for item in items], open=any(more for _, more in found))
@@ -63,10 +112,47 @@ def _chain(vm: Machine, args: Arguments, place: Place) -> Value:
 _MATH = "sqrt log log2 log10 exp floor ceil pow".split()
 
 
+_RANDOM: dict[str, tuple[float | None, float | None]] = {
+    "randn": (0.0, 1.0),
+    "rand": (0.5, math.sqrt(1 / 12)),
+    "zeros": (0.0, 0.0),
+    "ones": (1.0, 0.0),
+    "empty": (None, None),
+}
+# These make the tensor of a shape, or a tensor of data.
+_TYPES = ("Tensor", "FloatTensor", "DoubleTensor", "cuda.FloatTensor", "HalfTensor")
+_WRAPPERS = ("from_numpy", "as_tensor", "tensor")
+
+
+def _typed(vm: Machine, args: Arguments, place: Place) -> Value:
+    is_data = len(args.positional) == 1 and not isinstance(args.positional[0], Const)
+    if is_data:
+        return arrays.wrapped(vm, args, place)
+    return arrays.creator("empty", None, None)(vm, args, place)
+
+
 SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **{f"math.{name}": _pure_symbol(getattr(math, name)) for name in _MATH},
     **{f"numpy.{name}": _pure_symbol(getattr(math, name)) for name in _MATH if name != "pow"},
+    **{f"torch.{name}": arrays.creator(name, *moments) for name, moments in _RANDOM.items()},
+    **{f"torch.{name}_like": arrays.creator_like(f"{name}_like", *moments) for name, moments in _RANDOM.items()},
+    **{f"torch.{name}": _typed for name in _TYPES},
+    **{f"torch.{name}": arrays.wrapped for name in _WRAPPERS},
+    "torch.full": arrays.full,
+    "torch.normal": arrays.drawn("normal", ("mean", "std"), (0.0, 1.0), False, 2),
+    "numpy.random.randn": arrays.creator("randn", 0.0, 1.0),
+    "numpy.random.rand": arrays.creator("rand", *_RANDOM["rand"]),
+    "numpy.random.standard_normal": arrays.creator("standard_normal", 0.0, 1.0),
+    "numpy.random.normal": arrays.drawn("normal", ("loc", "scale"), (0.0, 1.0), False, 2),
+    "numpy.random.uniform": arrays.drawn("uniform", ("low", "high"), (0.0, 1.0), True, 2),
+    "torch.nn.Parameter": _parameter,
+    "torch.nn.parameter.Parameter": _parameter,
+    "torch.nn.init._calculate_fan_in_and_fan_out": _fans,
+    "torch.nn.init._calculate_correct_fan": _correct_fan,
     "math.prod": _pure_symbol(math.prod),
+    "math.isqrt": _pure_symbol(math.isqrt),
+    "numpy.power": _pure_symbol(math.pow),
+    "numpy.float32": _pure_symbol(float),
     "numpy.prod": _pure_symbol(math.prod),
     "functools.partial": _partial,
     "collections.OrderedDict": builtins.make_dict,

@@ -87,6 +87,7 @@ class Machine:
         # Writing to a tied object begins a new generation: what was copied before is no longer taken to be alike.
         self.generation = 0
         self.oldest_written = 0
+        self._parts: dict[tuple[Unknown, Any], Unknown] = {}
         self._journal: list[tuple[int, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
 
     def step(self) -> None:
@@ -160,6 +161,20 @@ class Machine:
         if live:
             return Flow.NORMAL
         return outcomes[0][0] if outcomes else Flow.NORMAL
+
+    def in_branch_since(self, target: Mutable) -> bool:
+        """Whether a branch is being evaluated that not every run takes and that began after `target` was made."""
+        return any(target.serial < started for started, _ in self._journal)
+
+    def part(self, whole: Unknown, key: Any) -> Unknown:
+        """An attribute or item of something unknown: just as unknown, and the same each time."""
+        found = self._parts.get((whole, key))
+        if found is None:
+            reason = (
+                f"attribute `{key}` of something unknown" if isinstance(key, str) else "an item of something unknown"
+            )
+            found = self._parts[whole, key] = Unknown(reason, whole.parameter)
+        return found
 
     @contextmanager
     def chosen_by(self, chooser: Place | None) -> Iterator[None]:

@@ -9,15 +9,19 @@ from selulint.evaluate import initialise, layers, tensors
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.sequences import extend, items_of
 from selulint.evaluate.values import (
+    BASE,
     NONE,
+    Array,
     ClassValue,
     Const,
     DictValue,
     Either,
+    FunctionValue,
     Instance,
     Layer,
     ListValue,
     ModuleAttribute,
+    Partial,
     Symbol,
     TupleValue,
     Unknown,
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 MAX_MODULES = 5_000
+# What base classes such as Hugging Face's call at the end of construction.
+_INITIALISING = frozenset({"post_init", "init_weights", "_post_init"})
+_LAYERS = frozenset({"parametric", "activation", "norm", "dropout", "pool", "reshape"})
 _SELF = frozenset("to cuda cpu train eval float double half requires_grad_ type share_memory bfloat16 to_empty".split())
 
 
@@ -40,6 +47,31 @@ def container_base(cls: ClassValue) -> str | None:
         if isinstance(base, Symbol) and base.name in SPECS and SPECS[base.name].kind == "container":
             return base.name
     return None
+
+
+def base_layer(cls: ClassValue) -> Symbol | None:
+    """The framework layer that a class inherits from (`nn.Linear`), if any."""
+    for base in cls.mro():
+        if not isinstance(base, Symbol):
+            continue
+        spec = SPECS.get(base.name)
+        if spec is not None and spec.kind in _LAYERS and not spec.functional:
+            return base
+    return None
+
+
+def build_base(vm: Machine, instance: Instance, base: Symbol, args: Arguments, place: Place) -> None:
+    """What `super().__init__(...)` does in a class that inherits from a layer; PyTorch resets parameters at its end."""
+    from selulint.evaluate.calls import NO_ARGUMENTS, invoke
+
+    where = instance.place or place
+    made = layers.construct(vm, Symbol(base.name, where), SPECS[base.name], args, where)
+    if not isinstance(made, Layer):
+        return
+    vm.write(instance, BASE, made)
+    reset = instance.cls.find("reset_parameters")
+    if isinstance(reset, FunctionValue) and base.name.startswith("torch.") and made.spec.kind in ("parametric", "norm"):
+        invoke(vm, reset, NO_ARGUMENTS.prepend(instance), place)
 
 
 def fill_container(vm: Machine, instance: Instance, args: Arguments) -> None:
@@ -54,6 +86,8 @@ def named_children(module: Layer | Instance) -> Iterator[tuple[str, Layer | Inst
     """Direct sub-modules with their names, each once."""
     seen: set[int] = set()
     for key, value in module.cells.items():
+        if key == BASE:
+            continue
         for position, child in enumerate(_modules_of(value)):
             if id(child) not in seen:
                 seen.add(id(child))
@@ -89,18 +123,30 @@ def walk(module: Layer | Instance, prefix: str = "") -> Iterator[tuple[str, Laye
 
 
 def layers_in(module: Layer | Instance) -> list[Layer]:
-    return [each for _, each in walk(module) if isinstance(each, Layer) and not each.is_container]
+    found = (each.cells.get(BASE) if isinstance(each, Instance) else each for _, each in walk(module))
+    return [each for each in found if isinstance(each, Layer) and not each.is_container]
 
 
-def parameters_in(module: Layer | Instance) -> list[tuple[str, ModuleAttribute]]:
-    """Weights and biases of all layers inside, with dotted names."""
-    found: list[tuple[str, ModuleAttribute]] = []
-    for name, layer in walk(module):
+def parameters_in(module: Layer | Instance) -> list[tuple[str, ModuleAttribute | Array]]:
+    """Parameters of all modules inside, with dotted names: an object's own ones, weights and biases of layers."""
+    found: list[tuple[str, ModuleAttribute | Array]] = []
+    for name, each in walk(module):
+        if isinstance(each, Instance) or each.is_container:
+            found.extend((f"{name}.{key}" if name else key, array) for key, array in _own_arrays(each))
+        layer = each.cells.get(BASE) if isinstance(each, Instance) else each
         if not isinstance(layer, Layer) or layer.spec.kind not in ("parametric", "norm"):
             continue
         names = ("weight",) if layer.constant("bias") is False else ("weight", "bias")
         found.extend((f"{name}.{each}" if name else each, ModuleAttribute(layer, each)) for each in names)
     return found
+
+
+def _own_arrays(module: Layer | Instance) -> Iterator[tuple[str, Array]]:
+    for key, value in module.cells.items():
+        if isinstance(value, Array) and value.trained:
+            yield str(key).lstrip("."), value
+        elif key == "items":
+            yield from ((str(i), item) for i, item in enumerate(value) if isinstance(item, Array) and item.trained)
 
 
 def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, place: Place) -> Value:
@@ -110,6 +156,8 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
     if name == "apply" and args.positional:
         for _, module in reversed(list(walk(receiver))):
             call(vm, args.positional[0], NO_ARGUMENTS.prepend(module), place)
+        if not _is_known(args.positional[0]):
+            initialise.forget(vm, receiver)
         return receiver
     if name in _LISTINGS:
         return _LISTINGS[name](receiver)
@@ -127,14 +175,55 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
         for key, value in fresh.cells.items():
             vm.write(receiver, key, value)
         return NONE
+    if name == "load_state_dict":
+        _load(vm, receiver)
+        return NONE
+    if isinstance(receiver, Instance):
+        _inherited(vm, receiver, name, place)
     return tensors.opaque(vm, f"method `{name}`", args.all, place)
+
+
+def _is_known(function: Value) -> bool:
+    """Whether what `apply` calls is a function of the file or of the framework, so that its effect is told."""
+    while isinstance(function, Partial):
+        function = function.function
+    return not isinstance(function, Unknown | Symbol) or (isinstance(function, Symbol) and function.name in SPECS)
+
+
+def _load(vm: Machine, receiver: Layer | Instance) -> None:
+    """Loaded weights make the initialisation of this object beside the point; where only some runs load them, it counts."""
+    if not vm.in_branch_since(receiver):
+        initialise.forget(vm, receiver, initialise.LOADED_INIT)
+
+
+def _inherited(vm: Machine, receiver: Instance, name: str, place: Place) -> None:
+    """A method of a base class in another file: such ones initialise, and by custom call `_init_weights` on each module."""
+    from selulint.evaluate.calls import NO_ARGUMENTS, invoke
+
+    if all(isinstance(base, ClassValue) or getattr(base, "name", "") in SPECS for base in receiver.cls.mro()):
+        return
+    own = receiver.cls.find("_init_weights")
+    if name not in _INITIALISING or not isinstance(own, FunctionValue):
+        initialise.escape(vm, name, [receiver])
+    elif len(own.parameters[0]) == 2:
+        for _, module in reversed(list(walk(receiver))):
+            invoke(vm, own, NO_ARGUMENTS.prepend(receiver, module), place)
+    elif len(own.parameters[0]) == 1:
+        invoke(vm, own, NO_ARGUMENTS.prepend(receiver), place)
 
 
 def _super_method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, place: Place) -> Value:
     if name == "__init__":
         if isinstance(receiver, Instance) and container_base(receiver.cls) is not None:
             fill_container(vm, receiver, args)
+        elif isinstance(receiver, Instance) and (base := base_layer(receiver.cls)) is not None:
+            build_base(vm, receiver, base, args, place)
         return NONE
+    inner = receiver.cells.get(BASE)
+    if isinstance(inner, Layer):
+        if name in ("forward", "call", "__call__"):
+            return layers.apply(vm, inner, args, place)
+        return method(vm, inner, name, args, place)
     if name in ("forward", "call", "__call__") and "items" in receiver.cells:
         return layers.thread(vm, receiver.cells["items"], args, place)
     return method(vm, receiver, name, args, place)
@@ -207,6 +296,13 @@ def _update(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
     return NONE
 
 
+def _register(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
+    name, value = args.get("name", 0), args.get("param") or args.get("tensor", 1)
+    if isinstance(name, Const) and value is not None:
+        vm.write(receiver, name.value if isinstance(receiver, Instance) else f".{name.value}", value)
+    return NONE
+
+
 _GROWING: dict[str, Callable[[Machine, Layer | Instance, Arguments], Value]] = {
     "append": _append,
     "add": _append,
@@ -215,4 +311,11 @@ _GROWING: dict[str, Callable[[Machine, Layer | Instance, Arguments], Value]] = {
     "add_module": _add_module,
     "register_module": _add_module,
     "update": _update,
+    "register_parameter": _register,
+    "register_buffer": _register,
 }
+
+
+def is_method(name: str) -> bool:
+    """Whether modules have a method of this name from their framework."""
+    return name in _LISTINGS or name in _GROWING or name in _SELF or name in ("apply", "forward", "load_state_dict")

@@ -11,13 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft
+from selulint.evaluate.numbers import Sample
 from selulint.evaluate.values import (
+    Array,
     BoundMethod,
     Builtin,
     ClassValue,
     Const,
     DictValue,
     Either,
+    Formula,
     FunctionValue,
     Instance,
     Layer,
@@ -42,7 +45,9 @@ if TYPE_CHECKING:
 
 # Copying this many objects or ops takes about as long as one step of evaluation.
 _COPIES_PER_STEP = 4
-_ATOMS = frozenset({Const, Symbol, Unknown, Builtin, ClassValue, Module, Init, bool, int, float, str, type(None)})
+_ATOMS = frozenset(
+    {Const, Symbol, Unknown, Formula, Builtin, ClassValue, Module, Init, bool, int, float, str, type(None)}
+)
 
 
 # The generation of what is never written to.
@@ -237,11 +242,13 @@ def _moved(value: Value, where: dict[int, tuple[int, ...]]) -> Value:
 
 
 def _key_of_arguments(args: Arguments, vm: Machine | None = None) -> Any:
-    positional = tuple([_key(value, vm) for value in args.positional])
-    return args.open, positional, tuple([(name, _key(value, vm)) for name, value in args.keywords.items()])
+    # Which of the unknown numbers are the same one, and how they hang together, makes a difference.
+    sample = Sample(0)
+    positional = tuple([_key(value, vm, sample) for value in args.positional])
+    return args.open, positional, tuple([(name, _key(value, vm, sample)) for name, value in args.keywords.items()])
 
 
-def _key(value: Value, vm: Machine | None) -> Any:
+def _key(value: Value, vm: Machine | None, sample: Sample) -> Any:
     """Equal for values of which it makes no difference which one is passed."""
     match value:
         case Const():
@@ -256,18 +263,23 @@ def _key(value: Value, vm: Machine | None) -> Any:
         case Tensor() if vm is not None:
             return "tensor", vm.builder.features(value)
         case Unknown():
-            return "unknown", value.reason, value.parameter
+            return "unknown", value.reason, value.parameter, sample.number(value)
         case TupleValue():
-            return "tuple", tuple(_key(item, vm) for item in value.items)
+            return "tuple", tuple(_key(item, vm, sample) for item in value.items)
         case ListValue():
-            return "list", id(value), tuple(_key(item, vm) for item in value.items)
+            return "list", id(value), tuple(_key(item, vm, sample) for item in value.items)
         case DictValue():
-            return "dict", value.open, tuple((name, _key(each, vm)) for name, each in value.entries.items())
+            return "dict", value.open, tuple((name, _key(each, vm, sample)) for name, each in value.entries.items())
         case Either():
-            return "either", tuple(_key(each, vm) for each in value.options)
+            return "either", tuple(_key(each, vm, sample) for each in value.options)
         case Partial():
-            keywords = tuple((name, _key(each, vm)) for name, each in value.keywords.items())
-            return "partial", _key(value.function, vm), tuple(_key(each, vm) for each in value.args), keywords
+            keywords = tuple((name, _key(each, vm, sample)) for name, each in value.keywords.items())
+            return (
+                "partial",
+                _key(value.function, vm, sample),
+                tuple(_key(each, vm, sample) for each in value.args),
+                keywords,
+            )
         case FunctionValue() | ClassValue() | Layer() | Instance() | Builtin():
             return id(value)
     raise Unrepeatable
@@ -324,6 +336,8 @@ def _clone(
             args = {name: copy(each) for name, each in value.args.items()}
             new = Layer({}, next_serial(), value.name, value.spec, args, value.place, value.symbol, value.chooser)
             new.label = value.label
+        elif kind is Array:
+            new = Array(shape=copy(value.shape), base=copy(value.base), trained=value.trained)
         elif kind is ListValue or kind is DictValue:
             new = kind(open=value.open)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,10 @@ from selulint.syntax.lazy import File
 
 # What a file's functions that hold no activation themselves may cost together.
 STEPS_FOR_CALLERS = 20_000
+# Methods by which models are initialised from outside: `init_weights`, `reset_parameters`, `weights_init` ...
+_INITIALISES = re.compile(
+    r"_*((re)?init(iali[sz]e)?|reset)_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
+)
 _ENTRIES = ("forward", "call", "__call__")
 
 
@@ -103,6 +108,7 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
         # A module is the same in all its methods; an agent's methods may each build models of their own.
         if not built or entry is None:
             built[:] = [calls.build(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))]
+            _initialise(vm, cls, built[0])
         return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
@@ -113,6 +119,15 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
         if value.name in vm.file.statements[value.unit.index].marked:
             run = _method_root(vm, build, value, entry is not None)
             yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
+
+
+def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
+    """Run the methods that initialise and that construction did not call: whoever uses the class does."""
+    for each in list(cls.cells.values()):
+        if not isinstance(each, FunctionValue) or id(each.node) in vm.used or not _INITIALISES.fullmatch(each.name):
+            continue
+        if len(each.parameters[0]) == 1 and "staticmethod" not in each.decorators:
+            invoke(vm, each, Arguments((instance,)), None)
 
 
 def _entry(cls: ClassValue) -> FunctionValue | None:

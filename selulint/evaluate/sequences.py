@@ -7,10 +7,11 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import tensors
+from selulint.evaluate import arrays, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
+    Array,
     BoundMethod,
     Const,
     DictValue,
@@ -18,6 +19,7 @@ from selulint.evaluate.values import (
     Instance,
     Layer,
     ListValue,
+    ModuleAttribute,
     Splice,
     Symbol,
     Tensor,
@@ -116,7 +118,11 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
         joined: Value = join([get_item(vm, option, index, place) for option in value.options])
         return joined
     if isinstance(value, Unknown):
+        if isinstance(index, Const) and isinstance(index.value, int | str):
+            return vm.part(value, (index.value,))
         return Unknown("an item of something unknown", value.parameter)
+    if isinstance(value, Array | ModuleAttribute):
+        return arrays.item(value)
     if not isinstance(index, Const):
         return Unknown("an index that is not known")
     if isinstance(value, DictValue | Layer) and not isinstance(index.value, int):

@@ -7,11 +7,22 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import attributes, calls, imports, sequences
+from selulint.evaluate import attributes, calls, imports, initialise, sequences
 from selulint.evaluate.expressions import combine, evaluate, place_of
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
-from selulint.evaluate.values import ClassValue, Const, FunctionValue, Layer, ListValue, Scope, Unknown, Value
+from selulint.evaluate.values import (
+    Array,
+    ClassValue,
+    Const,
+    FunctionValue,
+    Layer,
+    ListValue,
+    ModuleAttribute,
+    Scope,
+    Unknown,
+    Value,
+)
 from selulint.syntax.names import imported
 
 _AUGMENTED: dict[type, type] = {
@@ -112,6 +123,9 @@ def _augmented(vm: Machine, node: Any, scope: Scope) -> Flow:
     value = (
         combine(vm, operation, left, right, place_of(node, scope)) if operation else Unknown("an augmented assignment")
     )
+    if isinstance(left, Array | ModuleAttribute):
+        initialise.overwrite(vm, left, value, place_of(node, scope))
+        return Flow.NORMAL
     assign(vm, node.target, value, scope)
     return Flow.NORMAL
 

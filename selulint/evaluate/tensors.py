@@ -7,9 +7,10 @@ from typing import Any
 
 import libcst as cst
 
+from selulint.evaluate import arrays
 from selulint.evaluate.building import Draft, sources, tensors_in
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.values import BoundMethod, Const, Layer, ModuleAttribute, Tensor, Unknown, Value
+from selulint.evaluate.values import Array, BoundMethod, Const, Layer, ModuleAttribute, Tensor, Unknown, Value
 from selulint.graph import Kind, Place
 
 _MERGES: dict[type, str] = {
@@ -39,6 +40,9 @@ def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place
     """An operator between tensors, or between a tensor and something else."""
     both = bool(tensors_in(left)) and bool(tensors_in(right))
     other = right if tensors_in(left) else left
+    if operation is cst.MatrixMultiply and isinstance(other, Array):
+        weight = arrays.init_of_weight(other, "matmul") if other is right else arrays.init_of_left(other)
+        return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place, weight=weight)
     if operation is cst.MatrixMultiply and isinstance(other, Layer | ModuleAttribute):
         return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place)
     if isinstance(other, Const) and not both:

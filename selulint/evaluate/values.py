@@ -36,6 +36,18 @@ class Unknown(Value):
     parameter: bool = False
 
 
+# What gives the number that a value stands for in some possible world; None for what is no number.
+Number = Callable[[Any], float | None]
+
+
+@dataclass(slots=True, eq=False)
+class Formula(Unknown):
+    """A number that hangs on unknown ones: what computes it from the numbers of a possible world (see `numbers`)."""
+
+    compute: Callable[[Number], float | None] = lambda number: None
+    depth: int = 1
+
+
 @dataclass(slots=True, eq=False)
 class Const(Value):
     """A Python constant and where it is spelled.
@@ -223,6 +235,19 @@ class FunctionValue(Value):
 
 
 @dataclass(slots=True, eq=False)
+class Array(Mutable):
+    """Numbers that the program makes itself, such as a weight that belongs to no layer.
+
+    Cells: `mean` and `std` of its elements (numbers as values) and `init`, what wrote them last; its gain is told where
+    the array is used. `base` is what a view shows a part of; `trained` marks a parameter.
+    """
+
+    shape: tuple[Value, ...] | None = None
+    base: Value | None = None
+    trained: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class ClassValue(Mutable):
     node: Any = None
     unit: Any = None
@@ -263,6 +288,10 @@ class ClassValue(Mutable):
                 found: Value = base.cells[name]
                 return found
         return None
+
+
+# The cell in which an object of a class that inherits from a layer (`nn.Linear`) keeps that layer.
+BASE = ".base"
 
 
 @dataclass(slots=True, eq=False)

@@ -38,7 +38,7 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
             raise Refused(f"{op.function} has no LeCun initialiser")
         if init is None or init.name == "unknown":
             raise Refused("an initialiser is not known")
-        if init.default:
+        if _is_unset(init):
             defaults.append(op)
         elif not _is_lecun(init):
             _edit(made, model, op, init)
@@ -50,6 +50,11 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
                 _set_keras(made, op)
     else:
         _add_torch(made, model, defaults)
+
+
+def _is_unset(init: Init) -> bool:
+    """Whether no initialiser is written: the framework's default, or trained weights that were loaded over it."""
+    return init.default or init.name == "loaded"
 
 
 def _is_lecun(init: Init) -> bool:
@@ -89,7 +94,8 @@ def _edit_torch(draft: Draft, init: Init) -> bool:
     assert place is not None
     node: Any = place.node
     function = getattr(node, "func", None)
-    if function is None:
+    # Initialisers end in an underscore: what makes a new array (`torch.randn(4, 4)`) cannot be rewritten as one.
+    if function is None or not init.name.endswith("_"):
         return False
     if init.name in ("kaiming_normal_", "kaiming_uniform_") and not init.name.endswith("__") and _is_init_call(node):
         for name, position in (("a", 1), ("mode", 2)):
@@ -160,7 +166,7 @@ def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     chain = [op for each in model.component for op in each.of(Kind.PARAMETRIC) if _keeps_default(each, op)]
     functions = {op.function for op in (*layers, *chain)}
     for op in model.of(Kind.PARAMETRIC):
-        has_own = op.weight is not None and not op.weight.default and op.function in functions
+        has_own = op.weight is not None and not _is_unset(op.weight) and op.function in functions
         if has_own and not _feeds_chain(model, op):
             made.doubt("the new initialisation overrides the one that another layer has")
     anchor = model.init or model.owner
@@ -188,7 +194,7 @@ def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:
 
 def _keeps_default(model: Model, op: Op) -> bool:
     """Whether a layer feeds a SELU, or what becomes one, and has the framework's initialisation."""
-    is_default = op.weight is not None and op.weight.default and op.function in _LAYERS and op.layer != 0
+    is_default = op.weight is not None and _is_unset(op.weight) and op.function in _LAYERS and op.layer != 0
     return is_default and _feeds_chain(model, op)
 
 

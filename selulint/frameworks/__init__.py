@@ -41,7 +41,7 @@ def expand(prefix: str, table: Table, functional: bool = False) -> dict[str, Spe
 def _tables() -> dict[str, Spec]:
     from selulint.frameworks import keras, tensorflow, torch
 
-    return {**torch.SPECS, **keras.SPECS, **tensorflow.SPECS}
+    return {**torch.SPECS, **torch.PRIVATE, **keras.SPECS, **tensorflow.SPECS}
 
 
 SPECS: dict[str, Spec] = _tables()

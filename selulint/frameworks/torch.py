@@ -346,11 +346,36 @@ _INITIALISERS: Table = {
     "other": (("calculate_gain=calculate_gain", "nonlinearity, param=None", ""),),
 }
 
+# What the public functions call, which copies of their source call too.
+_PRIVATE: Table = {
+    "initialiser": (
+        ("_no_grad_normal_=_no_grad_normal_", "tensor, mean, std, generator=None", "normal_"),
+        ("_no_grad_uniform_=_no_grad_uniform_", "tensor, a, b, generator=None", "uniform_"),
+        ("_no_grad_trunc_normal_=_no_grad_trunc_normal_", "tensor, mean, std, a, b, generator=None", "trunc_normal_"),
+    )
+}
+# timm's own initialisers; `from timm.layers import trunc_normal_` is everybody's.
+_TIMM: Table = {
+    "initialiser": (
+        ("trunc_normal_=trunc_normal_", "tensor, mean=0.0, std=1.0, a=-2.0, b=2.0", "trunc_normal_"),
+        ("trunc_normal_tf_=trunc_normal_tf_", "tensor, mean=0.0, std=1.0, a=-2.0, b=2.0", "trunc_normal_tf_"),
+        (
+            "variance_scaling_=variance_scaling_",
+            "tensor, scale=1.0, mode='fan_in', distribution='normal'",
+            "variance_scaling_",
+        ),
+        ("lecun_normal_=lecun_normal_", "tensor", "lecun_normal_"),
+    )
+}
+_TIMM_MODULES = ("layers", "models.layers", "layers.weight_init", "models.layers.weight_init")
+
 SPECS: dict[str, Spec] = {
     **expand("torch.nn.", _LAYERS),
     **expand("torch.nn.init.", _INITIALISERS, functional=True),
     **expand("torch.nn.functional.", NN_FUNCTIONS, functional=True),
     **expand("torch.", FUNCTIONS, functional=True),
+    **{name: spec for part in _TIMM_MODULES for name, spec in expand(f"timm.{part}.", _TIMM, functional=True).items()},
 }
+PRIVATE: dict[str, Spec] = expand("torch.nn.init.", _PRIVATE, functional=True)
 # Methods of tensors: the receiver is the parameter "input". There is no `Tensor.selu`, `.elu` or `.gelu`.
 TENSOR_METHODS: dict[str, Spec] = expand("", METHODS, functional=True)

@@ -134,6 +134,15 @@ def _truncated(args: Args, fans: _Fans) -> float:
     return fans.fan_in * truncated_second_moment(mean, std, _number(args, "a", -2.0), _number(args, "b", 2.0))
 
 
+def _truncated_unit(args: Args, fans: _Fans) -> float:
+    """timm's and JAX's: a standard normal truncated at a and b, scaled and shifted after that."""
+    mean, std = _number(args, "mean", 0.0), _number(args, "std", 1.0)
+    low, high = _number(args, "a", -2.0), _number(args, "b", 2.0)
+    if low != -high:
+        raise _Unknown
+    return fans.fan_in * (mean * mean + std * std * truncated_second_moment(0.0, 1.0, low, high))
+
+
 def truncated_second_moment(mean: float, std: float, low: float, high: float) -> float:
     """E[w^2] of a normal law truncated to [low, high] (absolute bounds); nan where nothing is left of it."""
     if std <= 0.0:
@@ -215,6 +224,7 @@ _LAWS: dict[str, Callable[[Args, _Fans], float]] = {
     "normal_": lambda args, fans: _normal(_number(args, "mean", 0.0), _number(args, "std", 1.0), fans),
     "uniform_": lambda args, fans: _uniform(_number(args, "a", 0.0), _number(args, "b", 1.0), fans),
     "trunc_normal_": _truncated,
+    "trunc_normal_tf_": _truncated_unit,
     "constant_": lambda args, fans: _constant(_number(args, "val"), fans),
     "ones_": lambda args, fans: fans.fan_in,
     "zeros_": lambda args, fans: 0.0,
