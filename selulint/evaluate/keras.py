@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft, constants, sources, tensors_in
-from selulint.evaluate.fans import Fans, window
-from selulint.evaluate.initialise import UNKNOWN_INIT
+from selulint.evaluate.kernels import fans, kernel_init, role, units, width
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.tensors import as_tensor, opaque
 from selulint.evaluate.values import (
     BoundMethod,
     Const,
+    DictValue,
     Either,
     FunctionValue,
     Layer,
@@ -24,10 +24,9 @@ from selulint.evaluate.values import (
     Unknown,
     Value,
 )
-from selulint.frameworks import SPECS, Spec
-from selulint.frameworks.keras import ACTIVATION_STRINGS, INITIALISER_STRINGS
-from selulint.graph import Init, Kind, Place
-from selulint.moments.initial import gain
+from selulint.frameworks import ACTIVATIONS, SPECS, Spec
+from selulint.frameworks.keras import ACTIVATION_STRINGS
+from selulint.graph import Kind, Place
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
@@ -36,11 +35,16 @@ INPUT = Spec("reshape", "", "input")
 _MODEL = Spec("container", "", "keras_model")
 _SEQUENTIAL = Spec("container", "layers=None, trainable=True, name=None", "sequential")
 _KINDS = {kind.value: kind for kind in Kind}
-_KERNELS = {"depthwise_conv1d": "depthwise_initializer", "depthwise_conv2d": "depthwise_initializer"}
+# Layers that take initialisers, and mostly activations, as arguments.
+_DECLARED = ("keras.", "tensorflow.layers.", "tensorflow.contrib.", "flax.", "haiku.", "jax.")
 
 
 def is_keras(name: str) -> bool:
     return name.startswith("keras.")
+
+
+def is_declared(name: str) -> bool:
+    return name.startswith(_DECLARED)
 
 
 def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value | None:
@@ -109,7 +113,7 @@ def apply(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place) -> Valu
         return _apply_parametric(vm, layer, inputs, place, size)
     if layer.spec.function in ("flatten", "reshape", "repeat_vector") or kind in (Kind.MERGE, Kind.OPAQUE):
         size = None
-    return vm.builder.emit(
+    result = vm.builder.emit(
         Draft(
             kind,
             layer.name,
@@ -119,11 +123,20 @@ def apply(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place) -> Valu
             layer.symbol,
             place,
             layer,
-            constants(layer.args),
+            _told(layer),
             layer.chooser,
             features=size,
         )
     )
+    return _finish(vm, layer, result, place) if kind is Kind.NORM else result
+
+
+def _told(layer: Layer) -> dict[str, Any]:
+    """The constant arguments of a layer; a dropout that is told what to keep drops the rest."""
+    known = constants(layer.args)
+    if isinstance(known.get("keep_prob"), int | float):
+        known["rate"] = 1 - known["keep_prob"]
+    return known
 
 
 def _apply_activation(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place, size: int | None) -> Value:
@@ -150,9 +163,9 @@ def _apply_activation(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
 
 def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place, size: int | None) -> Value:
     declared = _last(layer.args.get("input_shape")) or layer.constant("input_dim")
-    size = size or (declared if isinstance(declared, int) else None)
-    units = layer.constant("units") or layer.constant("filters")
-    sizes = fans(layer, size, units if isinstance(units, int) else None)
+    size = size or width(layer) or (declared if isinstance(declared, int) else None)
+    count = units(layer)
+    sizes = fans(layer, size, count)
     draft = Draft(
         Kind.PARAMETRIC,
         layer.name,
@@ -164,79 +177,44 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         layer,
         constants(layer.args),
         layer.chooser,
-        features=units if isinstance(units, int) else None,
+        features=count,
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
-        weight=_kernel_init(layer, sizes),
+        weight=kernel_init(layer, sizes),
     )
-    result = vm.builder.emit(draft)
-    wanted = layer.args.get("activation")
-    return result if wanted is None else activate(vm, wanted, result, layer.place or place, place, None)
+    return _finish(vm, layer, vm.builder.emit(draft), place)
 
 
-def fans(layer: Layer, size: int | None, units: int | None) -> Fans:
-    """Fans of a Keras kernel as Keras computes them, and the fan_in of one unit."""
-    function = layer.spec.function
-    if function == "linear":
-        return Fans(size, units, size)
-    kernel = window(layer, "kernel_size")
-    if not function.startswith(("conv", "depthwise_conv")) or kernel is None:
-        return Fans(None, None, None)
-    groups = layer.constant("groups") or 1
-    if function.startswith("depthwise"):
-        return Fans(size * kernel if size else None, kernel * (layer.constant("depth_multiplier") or 1), kernel)
-    if "transpose" in function:
-        stride = window(layer, "strides") or 1.0
-        out = units * kernel if units else None
-        return Fans(out, size * kernel if size else None, size * kernel / stride if size else None)
-    return Fans(
-        size / groups * kernel if size else None,
-        units * kernel if units else None,
-        size / groups * kernel if size else None,
-    )
+def _finish(vm: Machine, layer: Layer, result: Tensor, place: Place) -> Value:
+    """The norm (Slim only) and the activation that a layer applies to what it computes."""
+    normalizer, wanted = layer.args.get("normalizer_fn"), role(layer, ACTIVATIONS)
+    if normalizer is not None:
+        normalized = as_tensor(_normalize(vm, normalizer, layer.args.get("normalizer_params"), result, place))
+        result = normalized if isinstance(normalized, Tensor) else result
+    return result if wanted is None else activate(vm, wanted, result, layer.place or place, place, None, layer)
 
 
-def _kernel_init(layer: Layer, sizes: Fans) -> Init:
-    name = _KERNELS.get(layer.spec.function, "kernel_initializer")
-    wanted = layer.args.get(name)
-    if wanted is None or (isinstance(wanted, Const) and wanted.place is None and not wanted.assumed):
-        law = layer.spec.init
-        return Init("default", _gain(layer, law, {}, sizes), True, None) if law else UNKNOWN_INIT
-    if isinstance(wanted, Const) and isinstance(wanted.value, str):
-        canonical = INITIALISER_STRINGS.get(wanted.value)
-        if canonical is None:
-            return UNKNOWN_INIT
-        law = canonical.rpartition(".")[2]
-        return Init(law, _gain(layer, law, _defaults(canonical), sizes), False, wanted.place)
-    if isinstance(wanted, Layer) and wanted.spec.kind == "initialiser":
-        law = wanted.name.rpartition(".")[2]
-        known = constants(wanted.args)
-        missing = [key for key in wanted.args if key not in known and key != "seed"]
-        value = None if missing else _gain(layer, law, known, sizes)
-        return Init(law, value, False, wanted.place, known if not missing else {"unknown": tuple(missing)})
-    if isinstance(wanted, Symbol) and wanted.name in SPECS and SPECS[wanted.name].kind == "initialiser":
-        law = wanted.name.rpartition(".")[2]
-        return Init(law, _gain(layer, law, _defaults(wanted.name), sizes), False, wanted.place)
-    return UNKNOWN_INIT
+def _normalize(vm: Machine, wanted: Value, params: Value | None, tensor: Tensor, place: Place) -> Value:
+    from selulint.evaluate.calls import NO_ARGUMENTS, Arguments, call
+
+    if isinstance(wanted, Const):
+        return tensor
+    keywords = {str(key): value for key, value in params.entries.items()} if isinstance(params, DictValue) else {}
+    if isinstance(wanted, Unknown):
+        return opaque(vm, "a norm that is not known", [tensor], place)
+    return call(vm, wanted, Arguments((tensor,), keywords) if keywords else NO_ARGUMENTS.prepend(tensor), place)
 
 
-def _defaults(name: str) -> dict[str, Any]:
-    from selulint.evaluate.layers import parameters
-
-    spec = SPECS.get(name)
-    return constants(parameters(spec.signature)[1]) if spec else {}
-
-
-def _gain(layer: Layer, law: str, args: dict[str, Any], sizes: Fans) -> float | None:
-    units = layer.constant("units") or layer.constant("filters")
-    value = gain(law, args, sizes.fan_in, sizes.fan_out, units=units if isinstance(units, int) else None)
-    if sizes.fan_in == sizes.true and "transpose" not in layer.spec.function and "depthwise" not in layer.spec.function:
-        return value
-    return value * sizes.true / sizes.fan_in if value is not None and sizes.true and sizes.fan_in else None
-
-
-def activate(vm: Machine, wanted: Value, tensor: Tensor, fallback: Place, call: Place, layer: Layer | None) -> Value:
-    """Apply what an `activation` argument stands for: a string, a function, a layer, or nothing."""
+def activate(
+    vm: Machine,
+    wanted: Value,
+    tensor: Tensor,
+    fallback: Place,
+    call: Place,
+    layer: Layer | None,
+    host: Layer | None = None,
+) -> Value:
+    """Apply what an `activation` argument of `host` stands for: a string, a function, a layer, or nothing."""
     from selulint.evaluate.calls import NO_ARGUMENTS
     from selulint.evaluate.calls import call as call_value
 
@@ -253,7 +231,8 @@ def activate(vm: Machine, wanted: Value, tensor: Tensor, fallback: Place, call: 
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].kind == "activation":
             spec = SPECS[wanted.name]
             place = wanted.place or fallback
-            return _emit_activation(vm, wanted.name, spec, tensor, place, wanted.place, call, layer, wanted)
+            implicit = host.name.rpartition(".")[2] if host is not None and wanted.place is None else ""
+            return _emit_activation(vm, wanted.name, spec, tensor, place, wanted.place, call, layer, wanted, implicit)
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].function == "identity":
             return tensor
         case Layer():
@@ -273,7 +252,9 @@ def _emit_activation(
     call: Place,
     layer: Layer | None,
     wanted: Const | Symbol,
+    implicit: str = "",
 ) -> Tensor:
     chooser = wanted.chooser if isinstance(wanted, Symbol) else vm.chooser
-    draft = Draft(Kind.ACTIVATION, name, spec.function, tensor.sources, place, symbol, call, layer, {}, chooser)
+    args = {"implicit": implicit} if implicit else {}
+    draft = Draft(Kind.ACTIVATION, name, spec.function, tensor.sources, place, symbol, call, layer, args, chooser)
     return vm.builder.emit(replace(draft, features=vm.builder.features(tensor)))

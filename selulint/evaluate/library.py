@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, arrays, builtins, layers, numbers, sequences, tensors
+from selulint.evaluate import arithmetic, arrays, builtins, contrib, layers, numbers, sequences, tensors, variables
 from selulint.evaluate.building import constants, tensors_in
 from selulint.evaluate.fans import of_shape, shape
 from selulint.evaluate.initialise import UNKNOWN_INIT
@@ -131,6 +131,15 @@ def _typed(vm: Machine, args: Arguments, place: Place) -> Value:
     return arrays.creator("empty", None, None)(vm, args, place)
 
 
+_NORMAL = ("mean", 0.0), ("stddev", 1.0)
+_UNIFORM = ("minval", 0.0), ("maxval", 1.0)
+# What JAX makes of a function computes what the function does.
+_TRANSPARENT = (
+    "jax.vmap jax.jit jax.checkpoint jax.remat jax.pmap jax.named_call jax.lax.stop_gradient equinox.filter_jit "
+    "equinox.filter_vmap equinox.filter_checkpoint equinox.nn.Lambda flax.linen.remat flax.linen.jit "
+    "flax.linen.checkpoint flax.nnx.jit flax.nnx.remat haiku.remat haiku.to_module"
+).split()
+
 SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **{f"math.{name}": _pure_symbol(getattr(math, name)) for name in _MATH},
     **{f"numpy.{name}": _pure_symbol(getattr(math, name)) for name in _MATH if name != "pow"},
@@ -155,6 +164,18 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "numpy.float32": _pure_symbol(float),
     "numpy.prod": _pure_symbol(math.prod),
     "functools.partial": _partial,
+    **dict.fromkeys(_TRANSPARENT, _first),
+    **{f"tensorflow.contrib.layers.{name}": getattr(contrib, name) for name in ("arg_scope", "repeat", "stack")},
+    **{f"tensorflow.{name}": getattr(variables, name) for name in ("get_variable", "placeholder", "constant")},
+    "tensorflow.Variable": variables.variable,
+    "tensorflow.contrib.layers.model_variable": variables.get_variable,
+    "tensorflow.contrib.layers.variable": variables.get_variable,
+    "tensorflow.random_normal": variables.random("random_normal", *_NORMAL, "normal"),
+    "tensorflow.truncated_normal": variables.random("truncated_normal", *_NORMAL, "truncated"),
+    "tensorflow.random_uniform": variables.random("random_uniform", *_UNIFORM, "uniform"),
+    "tensorflow.zeros": variables.filled("zeros", 0.0),
+    "tensorflow.ones": variables.filled("ones", 1.0),
+    "tensorflow.sqrt": _pure_symbol(math.sqrt),
     "collections.OrderedDict": builtins.make_dict,
     "itertools.chain": _chain,
     "copy.deepcopy": _first,

@@ -79,6 +79,7 @@ class Machine:
         self.created: list[Layer | Instance] = []
         self.used: set[int] = set()
         self.calls: list[FunctionValue] = []
+        self.scopes: list[Any] = []  # of default arguments, innermost last (see `contrib`)
         self.hops = 0
         self.is_abroad = False
         self.allowance = 0

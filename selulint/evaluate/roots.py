@@ -9,7 +9,7 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import calls, modules
+from selulint.evaluate import calls, jax, modules
 from selulint.evaluate.building import Builder, sources, tensors_in
 from selulint.evaluate.calls import Arguments, call, invoke
 from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
@@ -21,7 +21,7 @@ from selulint.evaluate.values import (
     Unknown,
     Value,
 )
-from selulint.graph import Kind, Model, Place
+from selulint.graph import Kind, Model, Op, Place
 from selulint.syntax import triage
 from selulint.syntax.lazy import File
 
@@ -32,6 +32,15 @@ _INITIALISES = re.compile(
     r"_*((re)?init(iali[sz]e)?|reset)_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
 _ENTRIES = ("forward", "call", "__call__")
+_FRAMEWORKS = {
+    "keras": "keras",
+    "tensorflow": "keras",
+    "torch": "torch",
+    "flax": "jax",
+    "haiku": "jax",
+    "equinox": "jax",
+    "jax": "jax",
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -253,7 +262,12 @@ def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
         return Arguments((vm.builder.input(),))
     params = entry.node.params
     names = [p.name.value for p in (*params.posonly_params, *params.params)][1:]
-    tensors: tuple[Value, ...] = tuple(vm.builder.input() for name in names if name not in entry.defaults)
+    is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
+    tensors: tuple[Value, ...] = tuple(
+        Unknown(f"parameter `{name}`", parameter=True) if is_jax and jax.is_beside(name) else vm.builder.input()
+        for name in names
+        if name not in entry.defaults
+    )
     if not tensors and isinstance(params.star_arg, cst.Param):
         tensors = (vm.builder.input(),)
     if not tensors and names:
@@ -273,8 +287,7 @@ def _model(
     kinds = {op.kind for op in ops}
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
-    framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
-    model = Model(name, framework, ops, frozenset(sources(tensors_in(result))), vm.file)
+    model = Model(name, _framework(ops), ops, frozenset(sources(tensors_in(result))), vm.file)
     cls = module.cls if isinstance(module, Instance) else owner
     if cls is not None and cls.unit.file is vm.file:
         model.owner = Place(cls.node, cls.unit)
@@ -283,6 +296,15 @@ def _model(
     elif module is not None:
         model.owner = module.place
     return model
+
+
+def _framework(ops: tuple[Op, ...]) -> str:
+    """The framework whose layers a model is made of."""
+    for op in ops:
+        framework = _FRAMEWORKS.get(op.name.partition(".")[0])
+        if framework is not None and op.kind is not Kind.RESHAPE:
+            return framework
+    return "torch"
 
 
 def _covered(model: Model, others: list[Model]) -> bool:
