@@ -6,20 +6,22 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from selulint import __version__
 from selulint.diagnostic import FAILURES, NOTICES, Severity
 from selulint.discover import discover
+from selulint.model_commands import graph, verify
 from selulint.report import Report, render
-from selulint.run import FileResult, ModelsError, WriteError, lint, lint_bytes, models_in, plan, write
+from selulint.run import FileResult, WriteError, lint, lint_bytes, plan, write
 from selulint.settings import OPTIONS, OUTPUT_FORMATS, Settings, SettingsError, resolve, unknown_selector
+from selulint.terminal import CLEAN, FAILURE, FINDINGS, colored, complain, to_file
 
-CLEAN, FINDINGS, FAILURE, INTERRUPTED = 0, 1, 2, 130
+INTERRUPTED = 130
 # A progress bar appears only on runs that have lasted this long and have this many files to go.
 PATIENCE_SECONDS = 1.0
 MANY_FILES = 20
@@ -133,15 +135,11 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
         return _check_stdin(options["stdin_filename"] or "-", settings, options)
     found = discover(places, settings.exclude, settings.force_exclude, settings.respect_gitignore)
     for problem in found.problems:
-        _complain(f"{problem.path}: {problem.reason}")
+        complain(f"{problem.path}: {problem.reason}")
     if options["show_files"]:
         click.echo("".join(f"{path}\n" for path in found.files), nl=False)
         return FAILURE if found.problems else CLEAN
     return _check_files(found.files, settings, options, complete=not found.problems)
-
-
-def _complain(message: str) -> None:
-    click.echo(f"{click.style('error', fg='red', bold=True) if _colored(sys.stderr) else 'error'}: {message}", err=True)
 
 
 def _check_files(files: Sequence[str], settings: Settings, options: dict[str, Any], complete: bool) -> int:
@@ -152,7 +150,7 @@ def _check_files(files: Sequence[str], settings: Settings, options: dict[str, An
             try:
                 write(result)
             except WriteError as error:
-                _complain(f"{result.path}: {error}")
+                complain(f"{result.path}: {error}")
                 complete = False
                 assert result.before is not None
                 result = lint_bytes(result.path, result.before, replace(settings, fix=False))
@@ -183,28 +181,18 @@ def _finish(
     changed = [result for result in results if result.after is not None]
     fixed = sum(len(result.fixed) for result in changed)
     to_stderr = stdin and settings.fix
-    color = options["output_file"] is None and _colored(sys.stderr if to_stderr else sys.stdout)
+    color = options["output_file"] is None and colored(sys.stderr if to_stderr else sys.stdout)
     report = Report(entries, fixed, len(changed), complete, color)
     if options["statistics"]:
         _complain_of_failures(results)
     pieces = render(report, settings.output_format, options["statistics"])
     if options["output_file"] is None:
         click.echo("".join(pieces), nl=False, err=to_stderr, color=color)
-    elif not _to_file(options["output_file"], pieces):
+    elif not to_file(options["output_file"], pieces):
         complete = False
     if not complete:
         return FAILURE
     return FINDINGS if not options["exit_zero"] and any(result.faulty for result in results) else CLEAN
-
-
-def _to_file(path: str, pieces: Iterable[str]) -> bool:
-    try:
-        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(pieces)
-    except OSError as error:
-        _complain(f"{path}: {(error.strerror or str(error)).lower()}")
-        return False
-    return True
 
 
 def _show_diff(results: Sequence[FileResult], complete: bool) -> int:
@@ -226,7 +214,7 @@ def _complain_of_failures(results: Sequence[FileResult]) -> None:
                 place = result.path
                 if diagnostic.span is not None and result.source is not None:
                     place += ":{}:{}".format(*result.source.locate(diagnostic.span.start))
-                _complain(f"{place}: {diagnostic.name}: {diagnostic.message}")
+                complain(f"{place}: {diagnostic.name}: {diagnostic.message}")
 
 
 def _diff(result: FileResult) -> Iterator[str]:
@@ -255,12 +243,6 @@ def _with_progress(results: Iterator[FileResult], total: int) -> Iterator[FileRe
         with click.progressbar(results, total, label="Checking", file=sys.stderr) as bar:
             bar.update(done)
             yield from bar
-
-
-def _colored(stream: TextIO) -> bool:
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def _show_settings(settings: Settings) -> int:
@@ -305,38 +287,8 @@ def rule(name: str | None, everything: bool) -> int:
     return CLEAN
 
 
-@app.command()
-@click.argument("target")
-@click.option(
-    "--output-format", type=click.Choice(("text", "json", "dot", "svg")), default="text", help="How to show it."
-)
-@click.option("--output-file", metavar="FILE", help="Write it to a file.")
-def graph(target: str, output_format: str, output_file: str | None) -> int:
-    """Show what is understood of the models in FILE, or in FILE:NAME of one class or function: op by op, with the gain
-    of each initialiser, and what is not understood and why.
-
-    Exits 2 where the file cannot be read or parsed, or holds no such model.
-    """
-    from selulint.report.graphs import FORMATS
-
-    path, _, name = (target, "", "") if os.path.exists(target) else target.rpartition(":")
-    try:
-        models = models_in(path or target, parts=bool(name))
-    except ModelsError as error:
-        _complain(str(error))
-        return FAILURE
-    shown = [model for model in models if not name or name in (model.name, model.name.partition(".")[0])]
-    if not shown:
-        names = ", ".join(dict.fromkeys(model.name for model in models))
-        found = f"it has {names}" if names else "there are none that hold an activation or dropout"
-        _complain(f"{path or target}: no model{f' called `{name}`' * bool(name)}: {found}")
-        return FAILURE
-    pieces = FORMATS[output_format](shown)
-    if output_file is not None:
-        return CLEAN if _to_file(output_file, pieces) else FAILURE
-    for piece in pieces:
-        click.echo(piece, nl=False)
-    return CLEAN
+app.add_command(graph)
+app.add_command(verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -359,7 +311,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.flush()
         return int(code or CLEAN)
     except SettingsError as error:
-        _complain(str(error))
+        complain(str(error))
     except click.ClickException as error:
         error.show()
     except click.Abort:

@@ -37,6 +37,19 @@ def compute(function: Callable[..., Any], *values: Any) -> Value:
     return lift(result)
 
 
+def formatted(text: str, value: Value) -> Value:
+    """`"conv%d" % number`, where the text asks for no padding that would make it long."""
+    known = plain(value)
+    if (
+        known is UNKNOWN
+        or len(text) > 200
+        or "*" in text
+        or any(text[i : i + 3].isdigit() for i in range(len(text) - 2))
+    ):
+        return Unknown("a formatted string")
+    return compute(lambda: text % (tuple(known) if isinstance(known, list) else known))
+
+
 def lift(result: Any) -> Value:
     if isinstance(result, list | tuple):
         return ListValue.of(lift(item) for item in result)

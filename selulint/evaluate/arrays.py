@@ -24,14 +24,15 @@ from selulint.evaluate.values import (
     Value,
 )
 from selulint.graph import Init, Place
+from selulint.moments.initial import TRUNCATED_VARIANCE
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 _ROTATIONS = frozenset({"t", "transpose", "swapaxes", "swapdims"})
 # Where functions that multiply matrices take their right and left one.
-_RIGHT = ("other", "mat2", "batch2", "x2")
-_LEFT = ("mat1", "batch1", "input", "x1")
+_RIGHT = ("other", "mat2", "batch2", "x2", "b")
+_LEFT = ("mat1", "batch1", "input", "x1", "a")
 _COPIES = frozenset({"astype", "copy"})
 _RESHAPES = frozenset(
     "view reshape expand repeat unsqueeze squeeze flatten permute view_as reshape_as expand_as".split()
@@ -94,17 +95,23 @@ def creator_like(name: str, mean: float | None, std: float | None) -> Callable[[
 
 
 def drawn(
-    name: str, names: tuple[str, str], defaults: tuple[float, float], is_uniform: bool, at: int
+    name: str, names: tuple[str, str], defaults: tuple[float, float], at: int, kind: str = "normal"
 ) -> Callable[[Machine, Arguments, Place], Value]:
     """`numpy.random.normal(loc, scale, size)` and its kin; `at` is the position of the size."""
 
     def create(vm: Machine, args: Arguments, place: Place) -> Value:
-        first, second = (args.get(n, i) or Const(d) for i, (n, d) in enumerate(zip(names, defaults, strict=True)))
-        size = args.get("size", at)
+        # The size comes first, or after the two parameters.
+        offset = 1 if at == 0 else 0
+        first, second = (
+            args.get(n, i + offset) or Const(d) for i, (n, d) in enumerate(zip(names, defaults, strict=True))
+        )
+        size = args.get("size", at) or args.get("shape", at)
         if size is None or any(tensors_in(value) for value in args.all):
             return Unknown(f"`{name}`")
         sizes = (size,) if not isinstance(size, TupleValue | ListValue) else size.items
-        if is_uniform:
+        if kind == "truncated":
+            second = combined(lambda s: s * math.sqrt(TRUNCATED_VARIANCE), second)
+        if kind == "uniform":
             mean = combined(lambda low, high: (low + high) / 2, first, second)
             std = combined(lambda low, high: abs(high - low) / math.sqrt(12), first, second)
             return make(name, sizes_of(sizes), mean, std, place)
@@ -232,16 +239,26 @@ def init_of_left(weight: Array) -> Init:
     return init_for(weight, lambda number: number(fan))
 
 
-def weight_among(function: str, bound: Mapping[str, Value]) -> Init | None:
+def _init_of_kernel(kernel: Array) -> Init:
+    """The same for a kernel of TensorFlow, whose last axis is the output."""
+    fan = product(kernel.shape[:-1]) if kernel.shape else Unknown("a fan")
+    return init_for(kernel, lambda number: number(fan))
+
+
+def weight_among(name: str, function: str, bound: Mapping[str, Value]) -> Init | None:
     """The initialisation of the array that a function on tensors takes as its weight; None where it takes none."""
     if function == "matmul":
-        for name in _RIGHT:
-            if isinstance(weight := bound.get(name), Array):
+        for side in _RIGHT:
+            if isinstance(weight := bound.get(side), Array):
                 return init_of_weight(weight, function)
-        for name in _LEFT:
-            if isinstance(weight := bound.get(name), Array):
+        for side in _LEFT:
+            if isinstance(weight := bound.get(side), Array):
                 return init_of_left(weight)
         return None
+    if name.startswith(("tensorflow.", "keras.")):
+        kernel = bound.get("filters")
+        is_plain = function.startswith("conv") and "transpose" not in function
+        return _init_of_kernel(kernel) if is_plain and isinstance(kernel, Array) else None
     weight = bound.get("weight")
     is_layer = function == "linear" or function.startswith("conv")
     return init_of_weight(weight, function) if is_layer and isinstance(weight, Array) else None

@@ -232,9 +232,18 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instan
     return replay.build(vm, cls, args, place, lambda: _construct(vm, cls, args, place))
 
 
+def _build_keras(vm: Machine, instance: Instance, place: Place) -> None:
+    """Keras runs `build(input_shape)` before the first call; doing so at once makes no difference to a graph."""
+    bases = (base for base in instance.cls.mro() if isinstance(base, Symbol))
+    method = instance.cls.find("build") if any(base.name.startswith("keras.") for base in bases) else None
+    if isinstance(method, FunctionValue) and len(method.parameters[0]) == 2:
+        invoke(vm, method, Arguments((instance, Unknown("an input shape"))), place)
+
+
 def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
     instance = Instance(cls=cls, place=place)
-    vm.used.add(id(cls.node))
+    # What an object inherits from is looked at through it.
+    vm.used.update(id(base.node) for base in cls.mro() if isinstance(base, ClassValue))
     constructor = cls.find("__init__")
     if isinstance(constructor, FunctionValue):
         invoke(vm, constructor, args.prepend(instance), place)
@@ -246,6 +255,7 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
         jax.set_fields(vm, instance, args)
     if cls.find("setup") is not None:
         jax.set_up(vm, instance)
+    _build_keras(vm, instance, place)
     vm.created.append(instance)
     return instance
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
+from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
@@ -189,6 +189,8 @@ def combine(vm: Machine, operation: type, left: Value, right: Value, place: Plac
     """The value of a binary operation: arithmetic on constants, concatenation of sequences, an op on tensors."""
     if tensors_in(left) or tensors_in(right):
         return tensors.binary(vm, operation, left, right, place)
+    if operation is cst.Modulo and isinstance(left, Const) and isinstance(left.value, str):
+        return arithmetic.formatted(left.value, right)
     if isinstance(left, Const) and isinstance(right, Const):
         return constant(operation, left.value, right.value)
     if isinstance(left, Array | ModuleAttribute) or isinstance(right, Array | ModuleAttribute):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from selulint.evaluate.building import constants
-from selulint.evaluate.kernels import role
+from selulint.evaluate.keras_weights import role
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     ClassValue,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft, constants, sources, tensors_in
-from selulint.evaluate.kernels import fans, kernel_init, role, units, width
+from selulint.evaluate.keras_weights import fans, kernel_init, role, units, width
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.tensors import as_tensor, opaque
 from selulint.evaluate.values import (
@@ -177,10 +177,10 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         layer,
         constants(layer.args),
         layer.chooser,
-        features=count,
+        features=count or _channels(layer, size),
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
-        weight=kernel_init(layer, sizes),
+        weight=kernel_init(vm, layer, sizes, size, place),
     )
     return _finish(vm, layer, vm.builder.emit(draft), place)
 
@@ -203,6 +203,12 @@ def _normalize(vm: Machine, wanted: Value, params: Value | None, tensor: Tensor,
     if isinstance(wanted, Unknown):
         return opaque(vm, "a norm that is not known", [tensor], place)
     return call(vm, wanted, Arguments((tensor,), keywords) if keywords else NO_ARGUMENTS.prepend(tensor), place)
+
+
+def _channels(layer: Layer, size: int | None) -> int | None:
+    """The channels that a depthwise layer makes of its input's."""
+    times = layer.constant("depth_multiplier") if layer.spec.function.startswith("depthwise") else None
+    return size * times if size is not None and isinstance(times, int) else None
 
 
 def activate(

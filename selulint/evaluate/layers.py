@@ -250,9 +250,9 @@ def apply_function(
         return Unknown(f"`{name}` of something unknown")
     if spec.function == "add" and len(tensors) == 1 and any(map(variables.is_vector, bound.values())):
         return tensors[0]
-    weight, count = arrays.weight_among(spec.function, bound), None
-    if weight is None and name.startswith(_BY_HAND) and spec.kind in ("parametric", "merge"):
-        weight, count = variables.weight_of(name, spec.function, bound) or (None, None)
+    weight, count = arrays.weight_among(name, spec.function, bound), None
+    if name.startswith(_BY_HAND) and spec.kind in ("parametric", "merge"):
+        weight, count = weight or variables.weight_of(spec.function, bound), variables.width_of(spec.function, bound)
     is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
     kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
@@ -264,7 +264,7 @@ def apply_function(
         Draft(
             kind,
             name,
-            spec.function if spec.function != "matmul" or weight is None else "linear",
+            spec.function,
             sources(tensors),
             place if is_call_of_symbol else symbol,
             symbol,

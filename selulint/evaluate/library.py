@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, arrays, builtins, contrib, layers, numbers, sequences, tensors, variables
+from selulint.evaluate import (
+    arithmetic,
+    arrays,
+    builtins,
+    contrib,
+    keras_weights,
+    layers,
+    numbers,
+    sequences,
+    tensors,
+    variables,
+)
 from selulint.evaluate.building import constants, tensors_in
 from selulint.evaluate.fans import of_shape, shape
 from selulint.evaluate.initialise import UNKNOWN_INIT
@@ -124,6 +135,19 @@ _TYPES = ("Tensor", "FloatTensor", "DoubleTensor", "cuda.FloatTensor", "HalfTens
 _WRAPPERS = ("from_numpy", "as_tensor", "tensor")
 
 
+_KERAS_RANDOM = {"normal": ("mean", "stddev"), "truncated_normal": ("mean", "stddev"), "uniform": ("minval", "maxval")}
+
+
+def _keras_random() -> Iterator[tuple[str, Callable[[Machine, Arguments, Place], Value]]]:
+    """`tf.random.normal(shape, mean, stddev)` and its kin under all their names."""
+    for law, names in _KERAS_RANDOM.items():
+        kind = {"truncated_normal": "truncated", "uniform": "uniform"}.get(law, "normal")
+        made = arrays.drawn(law, names, (0.0, 1.0), 0, kind)
+        spelled = [law] if law.startswith("truncated") else [f"random_{law}"]
+        for name in (f"tensorflow.random.{law}", f"keras.random.{law}", *(f"tensorflow.{each}" for each in spelled)):
+            yield name, made
+
+
 def _typed(vm: Machine, args: Arguments, place: Place) -> Value:
     is_data = len(args.positional) == 1 and not isinstance(args.positional[0], Const)
     if is_data:
@@ -131,8 +155,6 @@ def _typed(vm: Machine, args: Arguments, place: Place) -> Value:
     return arrays.creator("empty", None, None)(vm, args, place)
 
 
-_NORMAL = ("mean", 0.0), ("stddev", 1.0)
-_UNIFORM = ("minval", 0.0), ("maxval", 1.0)
 # What JAX makes of a function computes what the function does.
 _TRANSPARENT = (
     "jax.vmap jax.jit jax.checkpoint jax.remat jax.pmap jax.named_call jax.lax.stop_gradient equinox.filter_jit "
@@ -147,13 +169,17 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **{f"torch.{name}_like": arrays.creator_like(f"{name}_like", *moments) for name, moments in _RANDOM.items()},
     **{f"torch.{name}": _typed for name in _TYPES},
     **{f"torch.{name}": arrays.wrapped for name in _WRAPPERS},
+    **dict(_keras_random()),
+    "tensorflow.Variable": keras_weights.variable,
+    "keras.initializers.get": _first,
+    "keras.initializers.deserialize": _first,
     "torch.full": arrays.full,
-    "torch.normal": arrays.drawn("normal", ("mean", "std"), (0.0, 1.0), False, 2),
+    "torch.normal": arrays.drawn("normal", ("mean", "std"), (0.0, 1.0), 2),
     "numpy.random.randn": arrays.creator("randn", 0.0, 1.0),
     "numpy.random.rand": arrays.creator("rand", *_RANDOM["rand"]),
     "numpy.random.standard_normal": arrays.creator("standard_normal", 0.0, 1.0),
-    "numpy.random.normal": arrays.drawn("normal", ("loc", "scale"), (0.0, 1.0), False, 2),
-    "numpy.random.uniform": arrays.drawn("uniform", ("low", "high"), (0.0, 1.0), True, 2),
+    "numpy.random.normal": arrays.drawn("normal", ("loc", "scale"), (0.0, 1.0), 2),
+    "numpy.random.uniform": arrays.drawn("uniform", ("low", "high"), (0.0, 1.0), 2, "uniform"),
     "torch.nn.Parameter": _parameter,
     "torch.nn.parameter.Parameter": _parameter,
     "torch.nn.init._calculate_fan_in_and_fan_out": _fans,
@@ -167,12 +193,8 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **dict.fromkeys(_TRANSPARENT, _first),
     **{f"tensorflow.contrib.layers.{name}": getattr(contrib, name) for name in ("arg_scope", "repeat", "stack")},
     **{f"tensorflow.{name}": getattr(variables, name) for name in ("get_variable", "placeholder", "constant")},
-    "tensorflow.Variable": variables.variable,
     "tensorflow.contrib.layers.model_variable": variables.get_variable,
     "tensorflow.contrib.layers.variable": variables.get_variable,
-    "tensorflow.random_normal": variables.random("random_normal", *_NORMAL, "normal"),
-    "tensorflow.truncated_normal": variables.random("truncated_normal", *_NORMAL, "truncated"),
-    "tensorflow.random_uniform": variables.random("random_uniform", *_UNIFORM, "uniform"),
     "tensorflow.zeros": variables.filled("zeros", 0.0),
     "tensorflow.ones": variables.filled("ones", 1.0),
     "tensorflow.sqrt": _pure_symbol(math.sqrt),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import initialise, jax, layers, tensors
+from selulint.evaluate import initialise, jax, keras_weights, layers, tensors
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.sequences import extend, items_of
 from selulint.evaluate.values import (
@@ -180,6 +180,8 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
     if name == "load_state_dict":
         _load(vm, receiver)
         return NONE
+    if name == "add_weight" and isinstance(receiver, Instance):
+        return keras_weights.add_weight(vm, args, place)
     if isinstance(receiver, Instance):
         _inherited(vm, receiver, name, place)
     return tensors.opaque(vm, f"method `{name}`", args.all, place)

@@ -12,7 +12,7 @@ from selulint.evaluate.values import Const, Formula, Number, Unknown, Value
 _MAX_DEPTH = 40
 # Sizes that layers may have. In the last two worlds every other unknown is small and every other one large, both ways
 # round, so that what hangs on which of two sizes is the larger does not look settled.
-_SIZES = ((48, 3_000), (48, 3_000), (32, 96), (4_096, 16_384))
+_SIZES = ((48, 3_000), (48, 3_000), (12, 25), (4_096, 16_384))
 _WORLDS = 4
 _TOLERANCE = 1e-3
 

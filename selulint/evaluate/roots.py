@@ -27,9 +27,10 @@ from selulint.syntax.lazy import File
 
 # What a file's functions that hold no activation themselves may cost together.
 STEPS_FOR_CALLERS = 20_000
-# Methods by which models are initialised from outside: `init_weights`, `reset_parameters`, `weights_init` ...
+# Methods by which models are initialised from outside: `init_weights`, `initialize`, `weights_init` ... Not those named
+# `reset_parameters`: by convention the constructor calls them, and where it does not, nobody does.
 _INITIALISES = re.compile(
-    r"_*((re)?init(iali[sz]e)?|reset)_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
+    r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
 _ENTRIES = ("forward", "call", "__call__")
 _FRAMEWORKS = {

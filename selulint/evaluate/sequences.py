@@ -13,6 +13,7 @@ from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     Array,
     BoundMethod,
+    ClassValue,
     Const,
     DictValue,
     Either,
@@ -214,6 +215,8 @@ def unpack(vm: Machine, value: Value, size: int, starred: bool) -> list[Value] |
 
 def contains(container: Value, item: Value) -> bool | None:
     """Whether `item in container`; None where it cannot be told."""
+    if isinstance(item, Symbol | ClassValue):
+        return _contains_name(container, item)
     if not isinstance(item, Const):
         return None
     if isinstance(container, Const) and isinstance(container.value, str) and isinstance(item.value, str):
@@ -224,6 +227,14 @@ def contains(container: Value, item: Value) -> bool | None:
     if items is None or not all(isinstance(each, Const) for each in items) or is_open(container):
         return None
     return any(each.value == item.value for each in items if isinstance(each, Const))
+
+
+def _contains_name(container: Value, item: Symbol | ClassValue) -> bool | None:
+    """Whether a class is among others (`type(m) in (nn.Linear, nn.Conv2d)`)."""
+    items = raw_items(container)
+    if items is None or is_open(container) or not all(isinstance(each, Symbol | ClassValue) for each in items):
+        return None
+    return any(each is item or (isinstance(each, Symbol) and each.name == item.name) for each in items)
 
 
 def length(value: Value) -> Value:

@@ -36,6 +36,8 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
         init = op.weight
         if op.function not in _LAYERS or op.name.startswith("torch.nn.Lazy"):
             raise Refused(f"{op.function} has no LeCun initialiser")
+        if model.framework == "keras" and op.layer == 0:
+            raise Refused("the weight belongs to no layer")
         if init is None or init.name == "unknown":
             raise Refused("an initialiser is not known")
         if _is_unset(init):

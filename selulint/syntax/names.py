@@ -29,9 +29,6 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("tensorflow.python.ops.init_ops", "tensorflow"),
     ("tensorflow.python.layers", "tensorflow.layers"),
     ("tensorflow.keras", "keras"),
-    ("tensorflow.random.normal", "tensorflow.random_normal"),
-    ("tensorflow.random.uniform", "tensorflow.random_uniform"),
-    ("tensorflow.random.truncated_normal", "tensorflow.truncated_normal"),
     # Slim is the layers of contrib under another name.
     ("tf_slim", "tensorflow.contrib.slim"),
     ("tensorflow.contrib.slim.python.slim", "tensorflow.contrib.slim"),

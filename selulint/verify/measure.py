@@ -1,0 +1,147 @@
+"""Measuring every activation of a running PyTorch (or Keras on torch) model, functional ones too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from selulint.verify.readings import HIDDEN, Reading
+
+_PARAMETRIC = frozenset(
+    "linear bilinear matmul mm bmm addmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
+    "embedding multi_head_attention_forward einsum".split()
+)
+# Values within this share of a bounded function's bound count as saturated.
+_SATURATION = 0.03
+_BOUNDS = {"selu": (-1.7580993408473766, None), "elu": (-1.0, None), "tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+# Details (per unit) are taken from this many samples, the pooled moments from all.
+_DETAIL_ROWS = 256
+
+
+@dataclass(slots=True, eq=False)
+class _Seen:
+    """One activation while the model runs; numbers stay on the device until the end."""
+
+    function: str
+    layer: str
+    line: str
+    count: int
+    sums: tuple[torch.Tensor, torch.Tensor]
+    detail: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+    gradients: list[torch.Tensor] = field(default_factory=list)
+    before: int = 0
+
+
+class Recorder(TorchFunctionMode):
+    """While it is entered, every activation's output is summed up: forward hooks would miss functional ones.
+
+    `names` leads from a parameter's data pointer to its name; `detail` asks for the figures per unit, `gradients` for
+    those of the backward pass, too.
+    """
+
+    def __init__(self, names: Mapping[int, str], detail: bool = False, gradients: bool = False) -> None:
+        super().__init__()
+        self.seen: list[_Seen] = []
+        self._names, self._detail, self._gradients = names, detail, gradients
+        self._layer, self._parametric = "", 0
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "").rstrip("_")
+        if name in HIDDEN or name == "sigmoid":
+            if isinstance(result, torch.Tensor) and result.is_floating_point() and result.numel() > 1:
+                self._record(name, result)
+        elif name in _PARAMETRIC:
+            self._parametric += 1
+            for value in (*args[1:3], *(kwargs or {}).values()):
+                if isinstance(value, torch.Tensor) and (found := self._names.get(value.data_ptr())):
+                    self._layer = found
+                    break
+        return result
+
+    def _record(self, name: str, result: torch.Tensor) -> None:
+        flat = result.detach().reshape(-1)
+        if flat.dtype not in (torch.float32, torch.float64):
+            flat = flat.float()
+        seen = _Seen(name, self._layer, _caller(), flat.numel(), (flat.sum(), torch.dot(flat, flat)))
+        seen.before = self._parametric
+        if self._detail and result.dim() > 1:
+            seen.detail = _per_unit(name, result.detach()[:_DETAIL_ROWS].float())
+        if self._gradients and result.requires_grad:
+            result.register_hook(  # type: ignore[no-untyped-call]
+                lambda gradient: seen.gradients.append(gradient.detach().float().square().mean())
+            )
+        self.seen.append(seen)
+
+    def readings(self) -> list[Reading]:
+        """The figures of all activations in order; the one place where the device is waited for."""
+        if not self.seen:
+            return []
+        sums = torch.stack([torch.stack(each.sums).double() for each in self.seen]).tolist()
+        found = []
+        for each, (first, second) in zip(self.seen, sums, strict=True):
+            mean = first / each.count
+            unit, dead, saturated = (value.item() for value in each.detail) if each.detail else (None, None, None)
+            gradient = torch.stack(each.gradients).mean().item() if each.gradients else None
+            inner = each.before < self._parametric
+            variance = max(second / each.count - mean * mean, 0.0) if second == second else second
+            found.append(
+                Reading(each.function, each.layer, each.line, inner, mean, variance, unit, dead, saturated, gradient)
+            )
+        return found
+
+
+def _per_unit(name: str, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean over units of the variance over samples, share of dead units, share of saturated values.
+
+    Units are the channels (axis 1) of images and the last axis of everything else; places and steps count as samples.
+    """
+    axis = 1 if values.dim() >= 4 else values.dim() - 1
+    units = values.transpose(0, axis).reshape(values.shape[axis], -1)
+    variance = units.var(dim=1, unbiased=False)
+    dead = (units.amax(dim=1) <= 0 if name in ("relu", "relu6", "threshold") else variance == 0).float().mean()
+    low, high = _BOUNDS.get(name, (None, None))
+    saturated = torch.zeros((), device=values.device)
+    if low is not None:
+        width = abs(low) if low else 1.0
+        saturated = (units <= low + _SATURATION * width).float().mean()
+    if high is not None:
+        saturated = saturated + (units >= high - _SATURATION * abs(high)).float().mean()
+    return variance.mean(), dead, saturated
+
+
+# Code below these directories is not the model's own.
+_LIBRARIES = ("/torch/", "/keras/", "/selulint/", "/tensorflow/", "/lightning/", "importlib")
+
+
+def _caller() -> str:
+    """Where the model's own code asked for the operation that runs now: "path:line"."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        path = frame.f_code.co_filename.replace("\\", "/")
+        if not path.startswith("<") and not any(part in path for part in _LIBRARIES):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
+
+
+def parameter_names(model: Any) -> dict[int, str]:
+    """Data pointer of every weight to the name of its layer ("features.0" for "features.0.weight")."""
+    found: dict[int, str] = {}
+    if isinstance(model, torch.nn.Module):
+        for name, parameter in model.named_parameters():
+            if not isinstance(parameter, torch.nn.parameter.UninitializedParameter):
+                found.setdefault(parameter.data_ptr(), name.rpartition(".")[0] or name)
+    for variable in getattr(model, "variables", ()):  # Keras says names as paths
+        value = getattr(variable, "value", None)
+        if isinstance(value, torch.Tensor):
+            path = str(getattr(variable, "path", getattr(variable, "name", "")))
+            found[value.data_ptr()] = path.rpartition("/")[0] or path
+    return found
