@@ -79,6 +79,17 @@ class Init:
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
+FRAMEWORKS = {
+    "torch": "PyTorch",
+    "keras": "Keras",
+    "tensorflow": "TensorFlow",
+    "flax": "Flax",
+    "haiku": "Haiku",
+    "equinox": "Equinox",
+    "jax": "JAX",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Op:
     """One operation on tensors.
@@ -110,6 +121,12 @@ class Op:
     rivals: frozenset[str] = frozenset()
     spelled: Mapping[str, Place] = field(default_factory=dict)
     addressed: bool = False
+
+    @property
+    def framework(self) -> str:
+        """What to call the framework of a layer whose defaults it has."""
+        package = self.name.partition(".")[0]
+        return FRAMEWORKS.get(package, "the framework")
 
     @property
     def title(self) -> str:

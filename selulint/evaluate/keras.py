@@ -60,7 +60,8 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
         vm.created.append(layer)
         return layer
     if last == "Model" and any(tensors_in(value) for value in args.all):
-        inputs, outputs = args.get("inputs", 0), args.get("outputs", 1)
+        inputs = args.get("inputs", 0) or args.get("input")
+        outputs = args.get("outputs", 1) or args.get("output")
         cells: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "builder": vm.builder}
         return Layer(cells, name="keras.Model", spec=_MODEL, place=place, symbol=symbol.place)
     if last == "TimeDistributed" and args.all:

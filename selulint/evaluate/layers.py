@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arrays, initialise, jax, keras, variables
+from selulint.evaluate import arrays, initialise, jax, keras, keras_legacy, variables
 from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
 from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.tensors import as_tensor, opaque
@@ -115,6 +115,8 @@ def construct(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: P
     """A layer object from a call of its class."""
     if keras.is_keras(symbol.name) and (made := keras.special(vm, symbol, args, place)) is not None:
         return made
+    if keras.is_keras(symbol.name):
+        args = keras_legacy.modern(symbol.name, spec, args)
     if spec.function == "mlp":
         return jax.mlp(vm, symbol, spec, args, place)
     chooser = symbol.chooser or vm.chooser

@@ -34,6 +34,8 @@ def _respell_activation(draft: Draft, op: Op) -> bool:
     if is_string(place):
         draft.replace(place, like(place, "selu"))
         return True
+    if op.args.get("implicit"):
+        return _say_selu(draft, op, place)
     if op.name.startswith("torch.Tensor."):
         return _method_to_function(draft, op)
     if op.name == "keras.layers.ReLU":
@@ -41,8 +43,16 @@ def _respell_activation(draft: Draft, op: Op) -> bool:
     if op.name.startswith("keras.") and any(op.args.get(name) for name in _KERAS_RELU_ARGUMENTS):
         return False
     base, _, last = op.name.rpartition(".")
-    new = {"ReLU": "SELU", "relu": "selu", "relu_": "selu_"}.get(last)
-    return new is not None and draft.respell(symbol, f"{base}.{new}")
+    new = {"ReLU": "SELU", "relu": "selu", "relu_": "selu_", "Relu": "Selu"}.get(last)
+    return f"{base}.{new}" in SPECS and draft.respell(symbol, f"{base}.{new}")
+
+
+def _say_selu(draft: Draft, op: Op, place: Place) -> bool:
+    """A layer that applies ReLU unless it is told otherwise is told otherwise."""
+    base = op.name.rpartition(".")[0]
+    name = draft.refer(f"{base}.selu")
+    argument = "activation_fn" if base.startswith("tensorflow") else "activation"
+    return name is not None and draft.set_argument(place, argument, name)
 
 
 def _method_to_function(draft: Draft, op: Op) -> bool:
@@ -75,7 +85,7 @@ def exact_constants(model: Model, op: Op) -> Fix | None:
     """A hand-written SELU to the framework's own, where it is one expression of one variable, else to exact constants."""
     made = plan(model)
     tree = _tree(model, op)
-    if _call_framework_selu(made.draft, op, tree):
+    if _call_framework_selu(made.draft, model.framework, op, tree):
         return made.build("use the framework's SELU")
     found: dict[str, Place] = {}
     for near in tree:
@@ -104,7 +114,7 @@ def _tree(model: Model, op: Op) -> list[Op]:
     return list(tree.values())
 
 
-def _call_framework_selu(draft: Draft, op: Op, tree: list[Op]) -> bool:
+def _call_framework_selu(draft: Draft, framework: str, op: Op, tree: list[Op]) -> bool:
     """`scale * F.elu(x, alpha)` and the like become `F.selu(x)`, where all of it is spelled in one expression."""
     whole = op.place
     if whole is None or any(near.layer or near.place is None or not _is_inside(near.place, whole) for near in tree):
@@ -113,7 +123,8 @@ def _call_framework_selu(draft: Draft, op: Op, tree: list[Op]) -> bool:
     if len(operands) != 1:
         return False
     packages = [near.name.rpartition(".")[0] for near in tree if near.symbol is not None]
-    canonical = next((f"{each}.selu" for each in packages if f"{each}.selu" in SPECS), "torch.nn.functional.selu")
+    fallback = {"keras": "keras.activations.selu", "jax": "jax.nn.selu"}.get(framework, "torch.nn.functional.selu")
+    canonical = next((f"{each}.selu" for each in packages if f"{each}.selu" in SPECS), fallback)
     name = draft.refer(canonical)
     if name is None:
         return False

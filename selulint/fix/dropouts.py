@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from selulint.diagnostic import Fix
+from selulint.fix.declared import is_legacy
 from selulint.fix.plan import Plan, Refused, passes, plan
+from selulint.frameworks import SPECS
 from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op
 
 PLAIN_DROPOUTS = (
@@ -78,7 +80,8 @@ def to_alpha(made: Plan, model: Model, op: Op) -> None:
     assert place is not None
     if op.function in _NOISE_SHAPES and op.name.startswith("keras."):
         _share_over_space(made, op)
-    if name is None or symbol is None or not made.draft.respell(symbol, name):
+    known = name in SPECS and not is_legacy(model)
+    if name is None or symbol is None or not known or not made.draft.respell(symbol, name):
         raise Refused("this dropout has no self-normalizing twin")
     # The functional forms have opposite defaults: F.dropout always drops, F.alpha_dropout never does, unless told.
     silent = op.name.startswith("torch.nn.functional.") and not passes(op, "training", 2)
@@ -125,7 +128,9 @@ def plain_dropout(model: Model, op: Op) -> Fix | None:
     made = plan(model)
     base, _, last = op.name.rpartition(".")
     name = {"AlphaDropout": "Dropout", "alpha_dropout": "dropout"}.get(last)
-    if name is None or op.symbol is None or not made.draft.respell(op.symbol, f"{base}.{name}"):
+    if name is None or op.symbol is None or f"{base}.{name}" not in SPECS:
+        return None
+    if not made.draft.respell(op.symbol, f"{base}.{name}"):
         return None
     if last == "alpha_dropout" and not passes(op, "training", 2):
         assert op.place is not None

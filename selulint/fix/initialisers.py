@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
-from selulint.fix.plan import Plan, Refused, is_string, like, plan
+from selulint.fix.declared import edit, is_declared, set_lecun
+from selulint.fix.plan import Plan, Refused, plan
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.maps import SANE_WINDOW
 
@@ -36,27 +37,32 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
         init = op.weight
         if op.function not in _LAYERS or op.name.startswith("torch.nn.Lazy"):
             raise Refused(f"{op.function} has no LeCun initialiser")
-        if model.framework == "keras" and op.layer == 0:
+        if model.framework != "torch" and op.layer == 0:
             raise Refused("the weight belongs to no layer")
         if init is None or init.name == "unknown":
             raise Refused("an initialiser is not known")
-        if _is_unset(init):
+        if _is_unset(init) and not _is_right_default(init):
             defaults.append(op)
         elif not _is_lecun(init):
             _edit(made, model, op, init)
     if not defaults:
         return
-    if model.framework == "keras":
-        for op in defaults:
-            if made.first("initialiser", op.place):
-                _set_keras(made, op)
-    else:
-        _add_torch(made, model, defaults)
+    declared = [op for op in defaults if is_declared(op)]
+    for op in declared:
+        if made.first("initialiser", op.place):
+            set_lecun(made, model, op)
+    if len(declared) < len(defaults):
+        _add_torch(made, model, [op for op in defaults if not is_declared(op)])
 
 
 def _is_unset(init: Init) -> bool:
     """Whether no initialiser is written: the framework's default, or trained weights that were loaded over it."""
     return init.default or init.name == "loaded"
+
+
+def _is_right_default(init: Init) -> bool:
+    """Whether the framework's default is LeCun's law itself (Flax), and it does what it is meant to do here."""
+    return init.default and init.name != "default" and (init.gain is None or _is_lecun(init))
 
 
 def _is_lecun(init: Init) -> bool:
@@ -74,7 +80,7 @@ def _edit(made: Plan, model: Model, op: Op, init: Init) -> None:
                 made.doubt("the initialiser also serves layers in front of another activation")
     if _takes_a_parameter(init.place):
         made.doubt("callers choose an argument of the initialiser")
-    done = _edit_keras(made.draft, init) if model.framework == "keras" else _edit_torch(made.draft, init)
+    done = edit(made.draft, op, init) if is_declared(op) else _edit_torch(made.draft, init)
     if not done:
         raise Refused(f"`{init.name}` cannot be rewritten here")
 
@@ -143,22 +149,6 @@ def _target(node: Any, place: Place) -> str | None:
     if getattr(getattr(owner, "attr", None), "value", None) == "data":
         owner = owner.value
     return Place(owner, place.unit).text
-
-
-def _edit_keras(draft: Draft, init: Init) -> bool:
-    place = init.place
-    assert place is not None
-    keeps_family = init.name.lower().endswith("uniform") and init.name.lower() != "randomuniform"
-    law = "lecun_uniform" if keeps_family else "lecun_normal"
-    draft.replace(place, like(place, law) if is_string(place) else f"{draft.quote}{law}{draft.quote}")
-    return True
-
-
-def _set_keras(made: Plan, op: Op) -> None:
-    assert op.place is not None
-    quote = made.draft.quote
-    if not made.draft.set_argument(op.place, "kernel_initializer", f"{quote}lecun_normal{quote}"):
-        raise Refused("the arguments of a layer are not known")
 
 
 def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:
