@@ -45,8 +45,16 @@ class Builder:
         """Append an op; past the bound everything that follows hangs on one opaque op."""
         if len(self.ops) >= MAX_OPS:
             return Tensor((MAX_OPS - 1,))
+        count = len(self.ops)
+        if draft.inputs and max(draft.inputs) >= count:  # a tensor of another graph, kept in a closure
+            draft.inputs = tuple(index for index in draft.inputs if index < count)
         self.ops.append(draft)
-        return Tensor((len(self.ops) - 1,))
+        return Tensor((count,))
+
+    def until(self, count: int) -> Builder:
+        """This graph as it was when it had `count` ops."""
+        promoted = {value: tensor for value, tensor in self.promoted.items() if tensor.sources[0] < count}
+        return Builder(self.ops[:count], promoted)
 
     @property
     def is_full(self) -> bool:
@@ -74,7 +82,7 @@ class Builder:
 
     def features(self, tensor: Tensor) -> int | None:
         """Size of the channel axis, where all sources agree on it."""
-        sizes = {self.ops[source].features for source in tensor.sources}
+        sizes = {self.ops[source].features for source in tensor.sources if source < len(self.ops)}
         return sizes.pop() if len(sizes) == 1 else None
 
     def set_rivals(self, arms: list[range]) -> None:

@@ -157,7 +157,8 @@ class Machine:
             ends = [finals[key][1] if key in finals else current for finals in live]
             present = [end for end in ends if end is not _MISSING]
             if present:
-                joined = join_items(present) if key[1] == "items" else join(present)
+                are_items = key[1] == "items" and all(type(end) is tuple for end in present)
+                joined = join_items(present) if are_items else join(present)
                 self.write(target, key[1], joined)
         if live:
             return Flow.NORMAL

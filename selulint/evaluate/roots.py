@@ -18,6 +18,7 @@ from selulint.evaluate.values import (
     FunctionValue,
     Instance,
     Layer,
+    Tensor,
     Unknown,
     Value,
 )
@@ -160,11 +161,12 @@ def _method_root(
 def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
     unknowns = _unknown_arguments(function, skip).positional
+    before = len(vm.builder.ops)
     result = invoke(vm, function, Arguments((*first, *unknowns)), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
     if not promoted:
         return result
-    vm.builder = Builder()
+    vm.builder = vm.builder.until(before)  # an object's constructor may have made tensors
     vm.created.clear()
     known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
     return invoke(vm, function, Arguments((*first, *known)), None)
@@ -244,11 +246,20 @@ def _is_model(cls: ClassValue) -> bool:
     return _entry(cls) is not None or modules.container_base(cls) is not None
 
 
+def _forget_tensors(module: Layer | Instance) -> None:
+    """What a constructor computed belongs to the graph in which it ran."""
+    for _, each in modules.walk(module):
+        for key, value in each.cells.items() if isinstance(each, Instance) else ():
+            if isinstance(value, Tensor):
+                each.cells[key] = Unknown("a tensor of another graph")
+
+
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
     """The graph of one model object: its forward on abstract tensors, with the initialisation in force now."""
     if isinstance(module, Layer) and module.spec.function != "sequential":
         return None
     vm.builder = Builder()
+    _forget_tensors(module)
     place = Place(module.cls.node, module.cls.unit) if isinstance(module, Instance) else module.place
     if place is None:
         return None
