@@ -95,6 +95,17 @@ class Handwritten:
     parts: tuple[Op, ...] = field(repr=False)
 
 
+FRAMEWORKS = {
+    "torch": "PyTorch",
+    "keras": "Keras",
+    "tensorflow": "TensorFlow",
+    "flax": "Flax",
+    "haiku": "Haiku",
+    "equinox": "Equinox",
+    "jax": "JAX",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Op:
     """One operation on tensors.
@@ -131,6 +142,12 @@ class Op:
     constraint: tuple[str, Place] | None = None
     lost: Place | None = None
     handwritten: Handwritten | None = None
+
+    @property
+    def framework(self) -> str:
+        """What to call the framework of a layer whose defaults it has."""
+        package = self.name.partition(".")[0]
+        return FRAMEWORKS.get(package, "the framework")
 
     @property
     def title(self) -> str:

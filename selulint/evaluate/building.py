@@ -77,6 +77,12 @@ class Builder:
             self._foreign[source] = self.input(unknown=True).sources[0]
         return self._foreign[source]
 
+    def until(self, count: int) -> Builder:
+        """This graph as it was when it had `count` ops."""
+        end = self.base + count
+        promoted = {value: tensor for value, tensor in self.promoted.items() if tensor.sources[0] < end}
+        return Builder(self.ops[:count], promoted, base=self.base)
+
     @property
     def is_full(self) -> bool:
         return len(self.ops) >= MAX_OPS

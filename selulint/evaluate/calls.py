@@ -9,7 +9,19 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import builtins, initialise, keras, layers, library, methods, modules, replay, tensors
+from selulint.evaluate import (
+    builtins,
+    contrib,
+    initialise,
+    jax,
+    keras,
+    layers,
+    library,
+    methods,
+    modules,
+    replay,
+    tensors,
+)
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
@@ -239,6 +251,10 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
         modules.fill_container(vm, instance, args)
     elif (base := modules.base_layer(cls)) is not None:
         modules.build_base(vm, instance, base, args, place)
+    elif jax.has_fields(cls):
+        jax.set_fields(vm, instance, args)
+    if cls.find("setup") is not None:
+        jax.set_up(vm, instance)
     _build_keras(vm, instance, place)
     vm.created.append(instance)
     return instance
@@ -295,6 +311,8 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
         return tensors.opaque(vm, f"call of `{symbol.name}`", args.all, place)
     if spec.kind == "initialiser":
         return initialise.call_initialiser(vm, symbol, spec, args, place)
+    if contrib.is_layer(symbol, spec):
+        return contrib.call_layer(vm, symbol, spec, args, place)
     if spec.functional:
         return layers.apply_function(vm, symbol.name, spec, args, place, symbol.place, symbol.chooser)
     return layers.construct(vm, symbol, spec, args, place)

@@ -51,7 +51,7 @@ _SAME = frozenset(
 # Arguments of laws that are numbers; what is unknown among the others leaves the law unknown.
 _NUMBERS = frozenset("a b mean std val gain sparsity groups scale".split())
 _RESETS = ("init", "weight", "reset", "load", "orthogonal", "spectral", "xavier", "kaiming", "lecun", "glorot", "fill")
-_FRAMEWORKS = ("torch.", "keras.", "tensorflow.", "lightning.", "pytorch_lightning.")
+_FRAMEWORKS = ("torch.", "keras.", "tensorflow.", "jax.", "flax.", "haiku.", "lightning.", "pytorch_lightning.")
 
 
 def set_defaults(layer: Layer) -> None:

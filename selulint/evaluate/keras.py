@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft, constants, sources, tensors_in
-from selulint.evaluate.keras_weights import bias_init, fans, kernel_init
+from selulint.evaluate.keras_weights import bias_init, fans, kernel_init, role, units, width
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.tensors import as_tensor, opaque
 from selulint.evaluate.values import (
     BoundMethod,
     Const,
+    DictValue,
     Either,
     FunctionValue,
     Instance,
@@ -24,7 +25,7 @@ from selulint.evaluate.values import (
     Unknown,
     Value,
 )
-from selulint.frameworks import SPECS, Spec
+from selulint.frameworks import ACTIVATIONS, SPECS, Spec
 from selulint.frameworks.keras import ACTIVATION_STRINGS
 from selulint.graph import Kind, Place
 
@@ -35,10 +36,16 @@ INPUT = Spec("reshape", "", "input")
 _MODEL = Spec("container", "", "keras_model")
 _SEQUENTIAL = Spec("container", "layers=None, trainable=True, name=None", "sequential")
 _KINDS = {kind.value: kind for kind in Kind}
+# Layers that take initialisers, and mostly activations, as arguments.
+_DECLARED = ("keras.", "tensorflow.layers.", "tensorflow.contrib.", "flax.", "haiku.", "jax.")
 
 
 def is_keras(name: str) -> bool:
     return name.startswith("keras.")
+
+
+def is_declared(name: str) -> bool:
+    return name.startswith(_DECLARED)
 
 
 def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value | None:
@@ -54,7 +61,8 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
         vm.created.append(layer)
         return layer
     if last == "Model" and any(tensors_in(value) for value in args.all):
-        inputs, outputs = args.get("inputs", 0), args.get("outputs", 1)
+        inputs = args.get("inputs", 0) or args.get("input")
+        outputs = args.get("outputs", 1) or args.get("output")
         cells: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "builder": vm.builder}
         return Layer(cells, name="keras.Model", spec=_MODEL, place=place, symbol=symbol.place)
     if last == "TimeDistributed" and args.all:
@@ -124,7 +132,7 @@ def apply(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place) -> Valu
         return _apply_parametric(vm, layer, inputs, place, size)
     if layer.spec.function in ("flatten", "reshape", "repeat_vector") or kind in (Kind.MERGE, Kind.OPAQUE):
         size = None
-    return vm.builder.emit(
+    result = vm.builder.emit(
         Draft(
             kind,
             layer.name,
@@ -134,11 +142,20 @@ def apply(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place) -> Valu
             layer.symbol,
             place,
             layer,
-            constants(layer.args),
+            _told(layer),
             layer.chooser,
             features=size,
         )
     )
+    return _finish(vm, layer, result, place) if kind is Kind.NORM else result
+
+
+def _told(layer: Layer) -> dict[str, Any]:
+    """The constant arguments of a layer; a dropout that is told what to keep drops the rest."""
+    known = constants(layer.args)
+    if isinstance(known.get("keep_prob"), int | float):
+        known["rate"] = 1 - known["keep_prob"]
+    return known
 
 
 def _apply_activation(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place, size: int | None) -> Value:
@@ -165,9 +182,9 @@ def _apply_activation(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
 
 def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place, size: int | None) -> Value:
     declared = _last(layer.args.get("input_shape")) or layer.constant("input_dim")
-    size = size or (declared if isinstance(declared, int) else None)
-    units = layer.constant("units") or layer.constant("filters")
-    sizes = fans(layer, size, units if isinstance(units, int) else None)
+    size = size or width(layer) or (declared if isinstance(declared, int) else None)
+    count = units(layer)
+    sizes = fans(layer, size, count)
     draft = Draft(
         Kind.PARAMETRIC,
         layer.name,
@@ -179,16 +196,34 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         layer,
         constants(layer.args),
         layer.chooser,
-        features=units if isinstance(units, int) else _channels(layer, size),
+        features=count or _channels(layer, size),
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
         weight=kernel_init(vm, layer, sizes, size, place),
         bias=bias_init(layer),
         constraint=_constraint(layer),
     )
-    result = vm.builder.emit(draft)
-    wanted = layer.args.get("activation")
-    return result if wanted is None else activate(vm, wanted, result, layer.place or place, place, None)
+    return _finish(vm, layer, vm.builder.emit(draft), place)
+
+
+def _finish(vm: Machine, layer: Layer, result: Tensor, place: Place) -> Value:
+    """The norm (Slim only) and the activation that a layer applies to what it computes."""
+    normalizer, wanted = layer.args.get("normalizer_fn"), role(layer, ACTIVATIONS)
+    if normalizer is not None:
+        normalized = as_tensor(_normalize(vm, normalizer, layer.args.get("normalizer_params"), result, place))
+        result = normalized if isinstance(normalized, Tensor) else result
+    return result if wanted is None else activate(vm, wanted, result, layer.place or place, place, None, layer)
+
+
+def _normalize(vm: Machine, wanted: Value, params: Value | None, tensor: Tensor, place: Place) -> Value:
+    from selulint.evaluate.calls import NO_ARGUMENTS, Arguments, call
+
+    if isinstance(wanted, Const):
+        return tensor
+    keywords = {str(key): value for key, value in params.entries.items()} if isinstance(params, DictValue) else {}
+    if isinstance(wanted, Unknown):
+        return opaque(vm, "a norm that is not known", [tensor], place)
+    return call(vm, wanted, Arguments((tensor,), keywords) if keywords else NO_ARGUMENTS.prepend(tensor), place)
 
 
 def _constraint(layer: Layer) -> Const | None:
@@ -207,8 +242,16 @@ def _channels(layer: Layer, size: int | None) -> int | None:
     return size * times if size is not None and isinstance(times, int) else None
 
 
-def activate(vm: Machine, wanted: Value, tensor: Tensor, fallback: Place, call: Place, layer: Layer | None) -> Value:
-    """Apply what an `activation` argument stands for: a string, a function, a layer, or nothing."""
+def activate(
+    vm: Machine,
+    wanted: Value,
+    tensor: Tensor,
+    fallback: Place,
+    call: Place,
+    layer: Layer | None,
+    host: Layer | None = None,
+) -> Value:
+    """Apply what an `activation` argument of `host` stands for: a string, a function, a layer, or nothing."""
     from selulint.evaluate.calls import NO_ARGUMENTS
     from selulint.evaluate.calls import call as call_value
 
@@ -225,7 +268,8 @@ def activate(vm: Machine, wanted: Value, tensor: Tensor, fallback: Place, call: 
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].kind == "activation":
             spec = SPECS[wanted.name]
             place = wanted.place or fallback
-            return _emit_activation(vm, wanted.name, spec, tensor, place, wanted.place, call, layer, wanted)
+            implicit = host.name.rpartition(".")[2] if host is not None and wanted.place is None else ""
+            return _emit_activation(vm, wanted.name, spec, tensor, place, wanted.place, call, layer, wanted, implicit)
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].function == "identity":
             return tensor
         case Layer():
@@ -245,7 +289,9 @@ def _emit_activation(
     call: Place,
     layer: Layer | None,
     wanted: Const | Symbol,
+    implicit: str = "",
 ) -> Tensor:
     chooser = wanted.chooser if isinstance(wanted, Symbol) else vm.chooser
-    draft = Draft(Kind.ACTIVATION, name, spec.function, tensor.sources, place, symbol, call, layer, {}, chooser)
+    args = {"implicit": implicit} if implicit else {}
+    draft = Draft(Kind.ACTIVATION, name, spec.function, tensor.sources, place, symbol, call, layer, args, chooser)
     return vm.builder.emit(replace(draft, features=vm.builder.features(tensor)))

@@ -1,4 +1,4 @@
-"""The initialisers of Keras: what an argument stands for, and the gain that its law has for a kernel."""
+"""Initialisers that layers take as arguments (Keras, TF 1, Slim, JAX): what an argument stands for, and its gain."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from selulint.evaluate.values import (
     Unknown,
     Value,
 )
-from selulint.frameworks import SPECS
+from selulint.frameworks import GROUPS, KERNELS, SPECS, STRIDES, UNITS, WIDTHS, WINDOWS
 from selulint.frameworks.keras import INITIALISER_STRINGS
 from selulint.graph import Init, Place
 from selulint.moments.initial import gain
@@ -38,17 +38,25 @@ from selulint.moments.maps import SANE_WINDOW
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
-_KERNELS = {"depthwise_conv1d": "depthwise_initializer", "depthwise_conv2d": "depthwise_initializer"}
+_KERNELS = {"depthwise_conv1d": ("depthwise_initializer",), "depthwise_conv2d": ("depthwise_initializer",)}
+# What an initialiser is told beside its law.
+_BESIDE = frozenset({"seed", "dtype", "verify_shape", "name"})
+# Laws that are right for SELU whatever the layer's size: as a default they need no finding and no fix.
+_FITTING = frozenset({"lecun_normal", "lecun_uniform"})
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """An initialiser: its last name component, its constant arguments, those that are not known, and where it is spelled."""
+    """An initialiser: the name of its law, its constant arguments, those that are not known, and where it is spelled.
+
+    `title` is its own last name component.
+    """
 
     name: str
     args: dict[str, Any]
     missing: tuple[str, ...]
     place: Place | None
+    title: str = ""
 
 
 def law_of(wanted: Value) -> Law | None:
@@ -59,10 +67,10 @@ def law_of(wanted: Value) -> Law | None:
             return Law(canonical.rpartition(".")[2], _defaults(canonical), (), wanted.place)
         case Layer() if wanted.spec.kind == "initialiser":
             known = constants(wanted.args)
-            missing = tuple(key for key in wanted.args if key not in known and key != "seed")
-            return Law(wanted.name.rpartition(".")[2], known, missing, wanted.place)
+            missing = tuple(key for key in wanted.args if key not in known and key not in _BESIDE)
+            return Law(_law(wanted.name), known, missing, wanted.place, wanted.name.rpartition(".")[2])
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].kind == "initialiser":
-            return Law(wanted.name.rpartition(".")[2], _defaults(wanted.name), (), wanted.place)
+            return Law(_law(wanted.name), _defaults(wanted.name), (), wanted.place, wanted.name.rpartition(".")[2])
         case DictValue() if not wanted.open and isinstance(config := wanted.entries.get("config"), DictValue):
             named = law_of(wanted.entries.get("class_name", Unknown("no class")))
             if named is None or config.open:
@@ -73,6 +81,10 @@ def law_of(wanted: Value) -> Law | None:
     return None
 
 
+def _law(name: str) -> str:
+    return SPECS[name].init or name.rpartition(".")[2]
+
+
 def _defaults(name: str) -> dict[str, Any]:
     from selulint.evaluate.layers import parameters
 
@@ -80,19 +92,39 @@ def _defaults(name: str) -> dict[str, Any]:
     return constants(parameters(spec.signature)[1]) if spec else {}
 
 
+def role(layer: Layer, names: Sequence[str]) -> Value | None:
+    """The argument of a layer that plays a role, whatever its framework calls it."""
+    return next((layer.args[name] for name in names if name in layer.args), None)
+
+
+def _number(layer: Layer, names: Sequence[str]) -> int | None:
+    value = role(layer, names)
+    return value.value if isinstance(value, Const) and type(value.value) is int else None
+
+
+def units(layer: Layer) -> int | None:
+    """The size of the channel axis of a layer's output."""
+    return _number(layer, UNITS)
+
+
+def width(layer: Layer) -> int | None:
+    """The size of the channel axis of a layer's input, where the layer says so itself."""
+    return _number(layer, WIDTHS)
+
+
 def fans(layer: Layer, size: int | None, units: int | None) -> Fans:
-    """Fans of a Keras kernel as Keras computes them, and the fan_in of one unit."""
+    """Fans of a kernel (window, in, out) as frameworks compute them, and the fan_in of one unit."""
     function = layer.spec.function
     if function == "linear":
         return Fans(size, units, size)
-    kernel = window(layer, "kernel_size")
+    kernel = _window(layer, WINDOWS)
     if not function.startswith(("conv", "depthwise_conv")) or kernel is None:
         return Fans(None, None, None)
-    groups = layer.constant("groups") or 1
+    groups = _number(layer, GROUPS) or 1
     if function.startswith("depthwise"):
         return Fans(size * kernel if size else None, kernel * (layer.constant("depth_multiplier") or 1), kernel)
     if "transpose" in function:
-        stride = window(layer, "strides") or 1.0
+        stride = _window(layer, STRIDES) or 1.0
         out = units * kernel if units else None
         return Fans(out, size * kernel if size else None, size * kernel / stride if size else None)
     return Fans(
@@ -102,18 +134,24 @@ def fans(layer: Layer, size: int | None, units: int | None) -> Fans:
     )
 
 
+def _window(layer: Layer, names: Sequence[str]) -> float | None:
+    return next((window(layer, name) for name in names if name in layer.args), None)
+
+
 def kernel_init(vm: Machine, layer: Layer, sizes: Fans, size: int | None, place: Place) -> Init:
     """The initialisation of a layer's kernel."""
-    name = _KERNELS.get(layer.spec.function, "kernel_initializer")
-    wanted = layer.cells.get(f".{name}") or layer.args.get(name)
-    if wanted is None or (isinstance(wanted, Const) and wanted.place is None and not wanted.assumed):
+    names = _KERNELS.get(layer.spec.function, KERNELS)
+    wanted = next((layer.cells[f".{name}"] for name in names if f".{name}" in layer.cells), None) or role(layer, names)
+    if wanted is None or _is_default(layer, wanted):
         law = layer.spec.init
-        return Init("default", _gain(layer, law, {}, sizes), True, None) if law else UNKNOWN_INIT
+        if not law:
+            return UNKNOWN_INIT
+        return Init(law if law in _FITTING else "default", _gain(layer, law, {}, sizes), True, None)
     found = law_of(wanted)
     if found is not None:
         value = None if found.missing else _gain(layer, found.name, found.args, sizes)
         told = {"unknown": found.missing} if found.missing else found.args
-        return Init(found.name, value, False, found.place, told, _outward(layer, found, value))
+        return Init(found.title or found.name, value, False, found.place, told, _outward(layer, found, value))
     if isinstance(wanted, FunctionValue | Partial | BoundMethod):
         return _called(vm, wanted, layer, sizes, size, place)
     return UNKNOWN_INIT
@@ -141,12 +179,22 @@ def bias_init(layer: Layer) -> Init:
     return Init(found.name, None, False, found.place, {"unknown": found.missing} if found.missing else found.args)
 
 
+def _is_default(layer: Layer, wanted: Value) -> bool:
+    if not isinstance(wanted, Const) or wanted.assumed:
+        return False
+    return wanted.place is None or (wanted.value is None and not layer.name.startswith("keras."))
+
+
 def _called(vm: Machine, wanted: Value, layer: Layer, sizes: Fans, size: int | None, place: Place) -> Init:
     """A function of the file that makes a kernel of the shape it is given."""
     from selulint.evaluate.calls import Arguments, call
 
-    units = layer.args.get("units") or layer.args.get("filters") or Unknown("a size")
-    shape: tuple[Value, ...] = (Unknown("a size") if size is None else Const(size), units)
+    if not layer.name.startswith(("keras.", "tensorflow.")):
+        return UNKNOWN_INIT
+    shape: tuple[Value, ...] = (
+        Unknown("a size") if size is None else Const(size),
+        role(layer, UNITS) or Unknown("units"),
+    )
     kernel = layer.args.get("kernel_size")
     if isinstance(kernel, TupleValue | ListValue):
         shape = (*kernel.items, *shape)
@@ -160,8 +208,7 @@ def _called(vm: Machine, wanted: Value, layer: Layer, sizes: Fans, size: int | N
 
 
 def _gain(layer: Layer, law: str, args: Mapping[str, Any], sizes: Fans) -> float | None:
-    units = layer.constant("units") or layer.constant("filters")
-    value = gain(law, args, sizes.fan_in, sizes.fan_out, units=units if isinstance(units, int) else None)
+    value = gain(law, args, sizes.fan_in, sizes.fan_out, units=units(layer))
     if sizes.fan_in == sizes.true and "transpose" not in layer.spec.function and "depthwise" not in layer.spec.function:
         return value
     return value * sizes.true / sizes.fan_in if value is not None and sizes.true and sizes.fan_in else None
@@ -189,6 +236,15 @@ def add_weight(vm: Machine, args: Arguments, place: Place) -> Value:
     std = _deviation(law, sizes)
     init = Init(law.name, None, False, law.place, law.args)
     return Array({"mean": Const(0.0), "std": std, "init": init}, shape=sizes, trained=True)
+
+
+def by_law(law: Law, shape: Sequence[Value] | None, is_default: bool = False) -> Array:
+    """The numbers that an initialiser draws for a shape."""
+    told = {"unknown": law.missing} if law.missing else law.args
+    init = Init("default" if is_default else law.title or law.name, None, is_default, law.place, told)
+    std = Unknown("a deviation") if law.missing or shape is None else _deviation(law, shape)
+    sizes = tuple(shape) if shape is not None else None
+    return Array({"mean": Const(0.0), "std": std, "init": init}, shape=sizes)
 
 
 def _deviation(law: Law, shape: Sequence[Value]) -> Value:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arrays, initialise, keras
+from selulint.evaluate import arrays, initialise, jax, keras, keras_legacy, variables
 from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
 from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.tensors import as_tensor, opaque
@@ -26,7 +26,7 @@ from selulint.evaluate.values import (
     Value,
     join,
 )
-from selulint.frameworks import Spec
+from selulint.frameworks import SPECS, Spec
 from selulint.frameworks.torch import TENSOR_METHODS
 from selulint.graph import Kind, Place
 
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 _TAKES_TENSORS = frozenset({"activation", "dropout", "norm", "parametric", "pool", "merge", "reshape"})
+# Functions of these packages may take a variable of the program as their kernel.
+_BY_HAND = ("tensorflow.", "keras.", "jax.")
+# What comes out of these has other channels than what goes in.
+_MIXING = frozenset(
+    {"flatten", "permute", "index", "repeat", "split", "concat", "stack", "matmul", "einsum", "squeeze"}
+)
 _KINDS = {kind.value: kind for kind in Kind}
 # Methods and attributes that tell about a tensor and give no tensor.
 _ABOUT = frozenset(
@@ -84,7 +90,7 @@ def _default(text: str) -> Value:
     try:
         return Const(float(text))
     except ValueError:
-        return Unknown(f"default {text}")
+        return Symbol(text) if text in SPECS else Unknown(f"default {text}")
 
 
 def bind(spec: Spec, args: Arguments) -> dict[str, Value]:
@@ -109,6 +115,10 @@ def construct(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: P
     """A layer object from a call of its class."""
     if keras.is_keras(symbol.name) and (made := keras.special(vm, symbol, args, place)) is not None:
         return made
+    if keras.is_keras(symbol.name):
+        args = keras_legacy.modern(symbol.name, spec, args)
+    if spec.function == "mlp":
+        return jax.mlp(vm, symbol, spec, args, place)
     chooser = symbol.chooser or vm.chooser
     layer = Layer(name=symbol.name, spec=spec, place=spelled(spec, symbol, place), symbol=symbol.place, chooser=chooser)
     if spec.kind == "container":
@@ -116,6 +126,8 @@ def construct(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: P
         vm.created.append(layer)
         return layer
     layer.args = bind(spec, args)
+    if layer.name.startswith(jax.PACKAGES):
+        jax.describe(layer)
     initialise.set_defaults(layer)
     return layer
 
@@ -158,13 +170,15 @@ def apply(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
         if layer.spec.function != "sequential":
             return opaque(vm, f"a call of `{layer.name}`", args.all, place)
         return thread(vm, layer.cells["items"], args, place, bool(layer.cells.get("open")))
-    inputs = _inputs(vm, args)
-    if keras.is_keras(layer.name):
+    if layer.spec.kind == "initialiser":
+        return variables.drawn_by(layer, args, place)
+    inputs = inputs_of(vm, jax.data(args) if layer.name.startswith(jax.PACKAGES) else args)
+    if keras.is_declared(layer.name):
         return keras.apply(vm, layer, inputs, place)
     return vm.builder.emit(draft(vm, layer, inputs, place))
 
 
-def _inputs(vm: Machine, args: Arguments) -> list[Tensor]:
+def inputs_of(vm: Machine, args: Arguments) -> list[Tensor]:
     """The tensors that go into a layer; something unknown that goes in is an input of its own."""
     tensors = [tensor for value in args.all for tensor in tensors_in(as_tensor(value))]
     if tensors:
@@ -194,7 +208,7 @@ def thread(vm: Machine, items: tuple[Value, ...], args: Arguments, place: Place,
     """Send a tensor through items one after the other; a splice is an alternative route."""
     from selulint.evaluate.calls import NO_ARGUMENTS, call
 
-    inputs = _inputs(vm, args)
+    inputs = inputs_of(vm, args)
     value: Value = inputs[0] if len(inputs) == 1 else TupleValue(tuple(inputs))
     for item in items:
         if isinstance(item, Splice):
@@ -236,11 +250,18 @@ def apply_function(
         tensors = [vm.builder.promote(value) for value in _parameters(values)]
     if not tensors:
         return Unknown(f"`{name}` of something unknown")
-    weight = arrays.weight_among(name, spec.function, bound)
+    if spec.function == "add" and len(tensors) == 1 and any(map(variables.is_vector, bound.values())):
+        return tensors[0]
+    weight, count = arrays.weight_among(name, spec.function, bound), None
+    if name.startswith(_BY_HAND) and spec.kind in ("parametric", "merge"):
+        weight, count = weight or variables.weight_of(spec.function, bound), variables.width_of(spec.function, bound)
     is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
     kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
-    features = {vm.builder.features(tensor) for tensor in tensors}
+    if name == "tensorflow.nn.dropout":
+        factor = _dropped(bound, args)
+    if count is None and kind not in (Kind.PARAMETRIC, Kind.OPAQUE):
+        count = _features(vm, spec.function, tensors, bound)
     result = vm.builder.emit(
         Draft(
             kind,
@@ -253,13 +274,36 @@ def apply_function(
             _parameter_of(bound) if kind is Kind.PARAMETRIC else None,
             factor,
             chooser or vm.chooser,
-            features=features.pop() if len(features) == 1 and kind not in (Kind.PARAMETRIC, Kind.OPAQUE) else None,
+            features=count,
             weight=weight,
             spelled=places(bound),
         )
     )
     wanted = bound.get("activation") if kind is Kind.PARAMETRIC else None  # `tf.layers.dense(x, 64, tf.nn.relu)`
     return result if wanted is None else keras.activate(vm, wanted, result, place, place, None)
+
+
+def _features(vm: Machine, function: str, tensors: list[Tensor], bound: Mapping[str, Value]) -> int | None:
+    """The size of the channel axis behind a function that is no layer."""
+    if function == "reshape":
+        shape = bound.get("shape", bound.get("newshape"))
+        last = shape.items[-1] if isinstance(shape, TupleValue | ListValue) and shape.items else None
+        size = last.value if isinstance(last, Const) else None
+        return size if type(size) is int and size > 0 else None
+    if function in _MIXING:
+        return None
+    sizes = {vm.builder.features(tensor) for tensor in tensors}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _dropped(bound: Mapping[str, Value], args: Arguments) -> dict[str, Any]:
+    """What `tf.nn.dropout` drops. Its second argument is what TF 1 keeps and TF 2 drops: by position it says nothing."""
+    known = constants(bound)
+    if len(args.positional) > 1:
+        known.pop("rate", None)
+    elif isinstance(known.get("keep_prob"), int | float):
+        known["rate"] = 1 - known["keep_prob"]
+    return known
 
 
 def call_tensor_method(vm: Machine, tensor: Tensor, name: str, args: Any, place: Place) -> Value:

@@ -6,7 +6,18 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, arrays, builtins, keras_weights, layers, numbers, sequences, tensors
+from selulint.evaluate import (
+    arithmetic,
+    arrays,
+    builtins,
+    contrib,
+    keras_weights,
+    layers,
+    numbers,
+    sequences,
+    tensors,
+    variables,
+)
 from selulint.evaluate.building import constants, tensors_in
 from selulint.evaluate.fans import of_shape, shape
 from selulint.evaluate.initialise import CONSTRAINT, UNKNOWN_INIT
@@ -151,6 +162,13 @@ def _typed(vm: Machine, args: Arguments, place: Place) -> Value:
     return arrays.creator("empty", None, None)(vm, args, place)
 
 
+# What JAX makes of a function computes what the function does.
+_TRANSPARENT = (
+    "jax.vmap jax.jit jax.checkpoint jax.remat jax.pmap jax.named_call jax.lax.stop_gradient equinox.filter_jit "
+    "equinox.filter_vmap equinox.filter_checkpoint equinox.nn.Lambda flax.linen.remat flax.linen.jit "
+    "flax.linen.checkpoint flax.nnx.jit flax.nnx.remat haiku.remat haiku.to_module"
+).split()
+
 SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **{f"math.{name}": _pure_symbol(getattr(math, name)) for name in _MATH},
     **{f"numpy.{name}": _pure_symbol(getattr(math, name)) for name in _MATH if name != "pow"},
@@ -159,9 +177,7 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **{f"torch.{name}": _typed for name in _TYPES},
     **{f"torch.{name}": arrays.wrapped for name in _WRAPPERS},
     **dict(_keras_random()),
-    "tensorflow.placeholder": lambda vm, args, place: vm.builder.input(),
     "tensorflow.Variable": keras_weights.variable,
-    "tensorflow.get_variable": keras_weights.add_weight,
     "keras.initializers.get": _first,
     "keras.initializers.deserialize": _first,
     "torch.full": arrays.full,
@@ -181,6 +197,14 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "numpy.float32": _pure_symbol(float),
     "numpy.prod": _pure_symbol(math.prod),
     "functools.partial": _partial,
+    **dict.fromkeys(_TRANSPARENT, _first),
+    **{f"tensorflow.contrib.layers.{name}": getattr(contrib, name) for name in ("arg_scope", "repeat", "stack")},
+    **{f"tensorflow.{name}": getattr(variables, name) for name in ("get_variable", "placeholder", "constant")},
+    "tensorflow.contrib.layers.model_variable": variables.get_variable,
+    "tensorflow.contrib.layers.variable": variables.get_variable,
+    "tensorflow.zeros": variables.filled("zeros", 0.0),
+    "tensorflow.ones": variables.filled("ones", 1.0),
+    "tensorflow.sqrt": _pure_symbol(math.sqrt),
     "collections.OrderedDict": builtins.make_dict,
     "itertools.chain": _chain,
     "copy.deepcopy": _first,

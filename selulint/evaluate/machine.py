@@ -79,6 +79,7 @@ class Machine:
         self.created: list[Layer | Instance] = []
         self.used: set[int] = set()
         self.calls: list[FunctionValue] = []
+        self.scopes: list[Any] = []  # of default arguments, innermost last (see `contrib`)
         self.hops = 0
         self.is_abroad = False
         self.allowance = 0
@@ -156,9 +157,10 @@ class Machine:
             ends = [finals[key][1] if key in finals else current for finals in live]
             present = [end for end in ends if end is not _MISSING]
             if present:
-                if key[1] == "items":
+                are_items = key[1] == "items" and all(type(end) is tuple for end in present)
+                if are_items:
                     self.budget -= len(present[0]) // 64
-                joined = join_items(present) if key[1] == "items" else join(present)
+                joined = join_items(present) if are_items else join(present)
                 self.write(target, key[1], joined)
         if live:
             return Flow.NORMAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import initialise, keras, keras_weights, layers, tensors
+from selulint.evaluate import initialise, jax, keras, keras_weights, layers, tensors
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.sequences import extend, items_of
 from selulint.evaluate.values import (
@@ -153,6 +153,8 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
     """A method that modules have from their framework."""
     from selulint.evaluate.calls import NO_ARGUMENTS, call
 
+    if name == "apply" and args.positional and isinstance(receiver, Instance) and jax.is_module(receiver.cls):
+        return jax.apply(vm, receiver, args, place)
     if name == "apply" and args.positional:
         for _, module in reversed(list(walk(receiver))):
             call(vm, args.positional[0], NO_ARGUMENTS.prepend(module), place)

@@ -107,6 +107,8 @@ class Copied:
 
 def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct: Callable[[], Instance]) -> Instance:
     """An object of a class: a copy of one that was built from the same arguments, else a newly constructed one."""
+    if vm.scopes:
+        return construct()
     try:
         key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.node))
     except Unrepeatable:
@@ -150,7 +152,7 @@ def _tie(instance: Instance, copied: Copied) -> None:
 def run(vm: Machine, instance: Instance, args: Arguments, place: Place, evaluate: Callable[[], Value]) -> Value:
     """What calling an object gives: the ops that an object of the same template emitted, else those of evaluating it."""
     copied = instance.copied
-    if copied is None or copied.generation != vm.generation or vm.chooser is not None:
+    if copied is None or copied.generation != vm.generation or vm.chooser is not None or vm.scopes:
         return evaluate()
     tensors = [value for value in args.all if type(value) is Tensor]
     sources = [source for tensor in tensors for source in tensor.sources]

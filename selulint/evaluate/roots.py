@@ -9,7 +9,7 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import calls, modules
+from selulint.evaluate import calls, jax, modules
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, invoke
 from selulint.evaluate.handwritten import recognised
@@ -19,10 +19,11 @@ from selulint.evaluate.values import (
     FunctionValue,
     Instance,
     Layer,
+    Tensor,
     Unknown,
     Value,
 )
-from selulint.graph import Kind, Model, Place
+from selulint.graph import Kind, Model, Op, Place
 from selulint.syntax import triage
 from selulint.syntax.inputs import rescaled
 from selulint.syntax.lazy import File
@@ -35,6 +36,15 @@ _INITIALISES = re.compile(
     r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
 _ENTRIES = ("forward", "call", "__call__")
+_FRAMEWORKS = {
+    "keras": "keras",
+    "tensorflow": "keras",
+    "torch": "torch",
+    "flax": "jax",
+    "haiku": "jax",
+    "equinox": "jax",
+    "jax": "jax",
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -161,11 +171,12 @@ def _method_root(
 def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
     unknowns = _unknown_arguments(function, skip).positional
+    before = len(vm.builder.ops)
     result = invoke(vm, function, Arguments((*first, *unknowns)), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
     if not promoted:
         return result
-    vm.builder = Builder()
+    vm.builder = vm.builder.until(before)  # an object's constructor may have made tensors
     vm.created.clear()
     known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
     return invoke(vm, function, Arguments((*first, *known)), None)
@@ -245,11 +256,20 @@ def _is_model(cls: ClassValue) -> bool:
     return _entry(cls) is not None or modules.container_base(cls) is not None
 
 
+def _forget_tensors(module: Layer | Instance) -> None:
+    """What a constructor computed belongs to the graph in which it ran."""
+    for _, each in modules.walk(module):
+        for key, value in each.cells.items() if isinstance(each, Instance) else ():
+            if isinstance(value, Tensor):
+                each.cells[key] = Unknown("a tensor of another graph")
+
+
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
     """The graph of one model object: its forward on abstract tensors, with the initialisation in force now."""
     if isinstance(module, Layer) and module.spec.function != "sequential":
         return None
     vm.builder = Builder()
+    _forget_tensors(module)
     place = Place(module.cls.node, module.cls.unit) if isinstance(module, Instance) else module.place
     if place is None:
         return None
@@ -264,7 +284,12 @@ def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
         return Arguments((vm.builder.input(),))
     params = entry.node.params
     names = [p.name.value for p in (*params.posonly_params, *params.params)][1:]
-    tensors: tuple[Value, ...] = tuple(vm.builder.input() for name in names if name not in entry.defaults)
+    is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
+    tensors: tuple[Value, ...] = tuple(
+        Unknown(f"parameter `{name}`", parameter=True) if is_jax and jax.is_beside(name) else vm.builder.input()
+        for name in names
+        if name not in entry.defaults
+    )
     if not tensors and isinstance(params.star_arg, cst.Param):
         tensors = (vm.builder.input(),)
     if not tensors and names:
@@ -284,10 +309,9 @@ def _model(
     kinds = {op.kind for op in ops}
     if Kind.ACTIVATION not in kinds and Kind.DROPOUT not in kinds and Kind.SCALE not in kinds:
         return None
-    framework = "keras" if any(op.name.startswith(("keras.", "tensorflow.")) for op in ops) else "torch"
     outputs = builder.numbers([result])
     targets = frozenset(source - builder.base for source in builder.targets)
-    model = Model(name, framework, recognised(ops, outputs), outputs, vm.file, targets=targets)
+    model = Model(name, _framework(ops), recognised(ops, outputs), outputs, vm.file, targets=targets)
     if module is not None and module.cells.get("compiled"):
         model.targets |= outputs
     cls = module.cls if isinstance(module, Instance) else owner
@@ -298,6 +322,15 @@ def _model(
     elif module is not None:
         model.owner = module.place
     return model
+
+
+def _framework(ops: tuple[Op, ...]) -> str:
+    """The framework whose layers a model is made of."""
+    for op in ops:
+        framework = _FRAMEWORKS.get(op.name.partition(".")[0])
+        if framework is not None and op.kind is not Kind.RESHAPE:
+            return framework
+    return "torch"
 
 
 def _covered(model: Model, others: list[Model]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import libcst as cst
 
 from selulint.evaluate import attributes, calls, imports, initialise, sequences
+from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
@@ -215,11 +216,17 @@ def _match(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 
 def _with(vm: Machine, node: Any, scope: Scope) -> Flow:
-    for item in node.items:
-        value = evaluate(vm, item.item, scope)
-        if item.asname is not None:
-            assign(vm, item.asname.name, value, scope)
-    return suite(vm, node.body, scope)
+    entered = len(vm.scopes)
+    try:
+        for item in node.items:
+            value = evaluate(vm, item.item, scope)
+            if type(value) is ArgumentScope:
+                vm.scopes.append(value)
+            if item.asname is not None:
+                assign(vm, item.asname.name, value, scope)
+        return suite(vm, node.body, scope)
+    finally:
+        del vm.scopes[entered:]
 
 
 def _function(vm: Machine, node: Any, scope: Scope) -> Flow:

@@ -7,7 +7,7 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import arrays
+from selulint.evaluate import arrays, variables
 from selulint.evaluate.building import Draft, sources, tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import Array, BoundMethod, Const, Layer, ModuleAttribute, Tensor, Unknown, Value
@@ -40,6 +40,8 @@ def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place
     """An operator between tensors, or between a tensor and something else."""
     both = bool(tensors_in(left)) and bool(tensors_in(right))
     other = right if tensors_in(left) else left
+    if operation is cst.Add and variables.is_vector(other):
+        return left if other is right else right
     if operation is cst.MatrixMultiply and isinstance(other, Array):
         weight = arrays.init_of_weight(other, "matmul") if other is right else arrays.init_of_left(other)
         return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place, weight=weight)

@@ -44,6 +44,8 @@ def _respell_activation(draft: Draft, op: Op) -> bool:
     if is_string(place):
         draft.replace(place, like(place, "selu"))
         return True
+    if op.args.get("implicit"):
+        return _say_selu(draft, op, place)
     if op.name.startswith("torch.Tensor."):
         return _method_to_function(draft, op)
     if op.function == "relu" and op.name.startswith("keras.") and any(map(op.args.get, _KERAS_RELU_ARGUMENTS)):
@@ -59,12 +61,12 @@ def _respell_activation(draft: Draft, op: Op) -> bool:
 def _selu_like(name: str) -> str:
     """The framework's SELU in the form (class, function, in-place function) that `name` has."""
     base, _, last = name.rpartition(".")
-    near = f"{base}.{'SELU' if last[0].isupper() else 'selu_' if last.endswith('_') else 'selu'}"
-    if near in SPECS:
+    forms = ("SELU", "Selu") if last[0].isupper() else ("selu_",) if last.endswith("_") else ("selu",)
+    near = next((f"{base}.{form}" for form in forms if f"{base}.{form}" in SPECS), None)
+    if near is not None:
         return near
-    return {"torch": "torch.selu", "tensorflow": "tensorflow.nn.selu"}.get(
-        name.partition(".")[0], "keras.activations.selu"
-    )
+    others = {"torch": "torch.selu", "tensorflow": "tensorflow.nn.selu", "keras": "keras.activations.selu"}
+    return others.get(name.partition(".")[0], "jax.nn.selu")
 
 
 def _takes_what_selu_takes(op: Op) -> bool:
@@ -103,6 +105,14 @@ def _rewrite_call(draft: Draft, op: Op, symbol: Place, canonical: str) -> bool:
             kept.append(f"{parameter}={text}" if arg.keyword is not None or parameter == "inplace" else text)
     draft.replace(place, f"{name}({', '.join(kept)})")
     return True
+
+
+def _say_selu(draft: Draft, op: Op, place: Place) -> bool:
+    """A layer that applies ReLU unless it is told otherwise is told otherwise."""
+    base = op.name.rpartition(".")[0]
+    name = draft.refer(f"{base}.selu")
+    argument = "activation_fn" if base.startswith("tensorflow") else "activation"
+    return name is not None and draft.set_argument(place, argument, name)
 
 
 def _method_to_function(draft: Draft, op: Op) -> bool:
@@ -171,7 +181,8 @@ def _call_framework_selu(draft: Draft, model: Model, op: Op, tree: Sequence[Op])
     if len(operands) != 1:
         return False
     packages = [near.name.rpartition(".")[0] for near in tree if near.symbol is not None]
-    own = "keras.activations.selu" if model.framework == "keras" else "torch.nn.functional.selu"
+    fallback = {"keras": "keras.activations.selu", "jax": "jax.nn.selu"}
+    own = fallback.get(model.framework, "torch.nn.functional.selu")
     canonical = next((f"{each}.selu" for each in packages if f"{each}.selu" in SPECS), own)
     name = draft.refer(canonical)
     if name is None:

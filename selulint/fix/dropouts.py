@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
+from selulint.fix.declared import is_legacy
 from selulint.fix.plan import Plan, Refused, passes, plan
 from selulint.frameworks import SPECS
 from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op, Place
@@ -83,7 +84,8 @@ def to_alpha(made: Plan, model: Model, op: Op) -> None:
     assert place is not None
     if op.function in _NOISE_SHAPES and op.name.startswith("keras."):
         _share_over_space(made, op)
-    if name is None or symbol is None or not made.draft.respell(symbol, name):
+    known = name in SPECS and not is_legacy(model)
+    if name is None or symbol is None or not known or not made.draft.respell(symbol, name):
         raise Refused("this dropout has no self-normalizing twin")
     # The functional forms have opposite defaults: F.dropout always drops, F.alpha_dropout never does, unless told.
     silent = op.name.startswith("torch.nn.functional.") and not passes(op, "training", 2)

@@ -285,3 +285,5 @@ def _fresh_lines(symbol: str, keras: str) -> Iterator[tuple[str, str, str]]:
     else:
         yield "keras", f"from {keras.rpartition('.')[0]} import keras" if "." in keras else f"import {keras}", "keras"
     yield "tensorflow", "import tensorflow as tf", "tf"
+    yield "jax", "import jax", "jax"
+    yield "haiku", "import haiku as hk", "hk"

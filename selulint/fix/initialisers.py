@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Fix
+from selulint.fix.declared import edit, is_declared, set_lecun
 from selulint.fix.plan import Plan, Refused, is_string, like, plan
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.fitting import SQUASHING, bias_moments
@@ -43,29 +44,34 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
             raise Refused("the weight is computed from others: what is written into it is lost")
         if op.function not in _LAYERS or op.name.startswith("torch.nn.Lazy"):
             raise Refused(f"{op.function} has no LeCun initialiser")
-        if model.framework == "keras" and op.layer == 0:
+        if model.framework != "torch" and op.layer == 0:
             raise Refused("the weight belongs to no layer")
         if init is None or init.name == "unknown":
             raise Refused("an initialiser is not known")
-        if _is_unset(init):
+        if _is_unset(init) and not _is_right_default(init):
             defaults.append(op)
         elif not _is_lecun(init):
-            _edit(made, model, init)
+            _edit(made, model, op)
         if starts_off_zero(op):
             _zero_bias(made, model, op)
     if not defaults:
         return
-    if model.framework == "keras":
-        for op in defaults:
-            if made.first("initialiser", op.place):
-                _set_keras(made, op)
-    else:
-        _add_torch(made, model, defaults)
+    declared = [op for op in defaults if is_declared(op)]
+    for op in declared:
+        if made.first("initialiser", op.place):
+            set_lecun(made, model, op)
+    if len(declared) < len(defaults):
+        _add_torch(made, model, [op for op in defaults if not is_declared(op)])
 
 
 def _is_unset(init: Init) -> bool:
     """Whether no initialiser is written: the framework's default, or trained weights that were loaded over it."""
     return init.default or init.name == "loaded"
+
+
+def _is_right_default(init: Init) -> bool:
+    """Whether the framework's default is LeCun's law itself (Flax), and it does what it is meant to do here."""
+    return init.default and init.name != "default" and (init.gain is None or _is_lecun(init))
 
 
 def _is_lecun(init: Init) -> bool:
@@ -78,7 +84,7 @@ def fitting_init(model: Model, layers: Sequence[Op], function: str) -> Fix | Non
     try:
         for op in layers[:1]:
             assert op.weight is not None
-            _edit(made, model, op.weight, function)
+            _edit(made, model, op, function)
     except Refused:
         return None
     return made.build("use the initialisation that fits the activation")
@@ -109,8 +115,10 @@ def starts_off_zero(op: Op) -> bool:
     return abs(mean) >= VISIBLE_BIAS or variance >= bound
 
 
-def _edit(made: Plan, model: Model, init: Init, function: str = "selu") -> None:
+def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
     """Rewrite an explicit initialiser where it is spelled."""
+    init = op.weight
+    assert init is not None
     if not made.first("initialiser", init.place):
         return
     assert init.place is not None
@@ -120,8 +128,9 @@ def _edit(made: Plan, model: Model, init: Init, function: str = "selu") -> None:
         raise Refused("the initialiser also writes vectors")
     if _takes_a_parameter(init.place):
         made.doubt("callers choose an argument of the initialiser")
-    edit = _edit_keras if model.framework == "keras" else _edit_torch
-    if not edit(made.draft, init, function):
+    author = "lecun" if function == "selu" else "glorot" if function in SQUASHING else "he"
+    done = edit(made.draft, op, init, author) if is_declared(op) else _edit_torch(made.draft, init, function)
+    if not done:
         raise Refused(f"`{init.name}` cannot be rewritten here")
 
 
@@ -242,23 +251,6 @@ def _target(draft: Draft, place: Place) -> str | None:
     if getattr(getattr(owner, "attr", None), "value", None) == "data":
         owner = owner.value
     return Place(owner, place.unit).text
-
-
-def _edit_keras(draft: Draft, init: Init, function_behind: str) -> bool:
-    place = init.place
-    assert place is not None
-    keeps_family = init.name.lower().endswith("uniform") and init.name.lower() != "randomuniform"
-    author = "lecun" if function_behind == "selu" else "glorot" if function_behind in SQUASHING else "he"
-    law = f"{author}_uniform" if keeps_family else f"{author}_normal"
-    draft.replace(place, like(place, law) if is_string(place) else f"{draft.quote}{law}{draft.quote}")
-    return True
-
-
-def _set_keras(made: Plan, op: Op) -> None:
-    assert op.place is not None
-    quote = made.draft.quote
-    if not made.draft.set_argument(op.place, "kernel_initializer", f"{quote}lecun_normal{quote}"):
-        raise Refused("the arguments of a layer are not known")
 
 
 def _add_torch(made: Plan, model: Model, layers: Sequence[Op]) -> None:

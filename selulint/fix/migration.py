@@ -119,7 +119,7 @@ def _statistics(model: Model, chain: set[int]) -> Iterator[tuple[str, float]]:
 
 
 def _window(op: Op) -> float:
-    size = op.args.get("kernel_size", op.args.get("pool_size"))
+    size = next((op.args[name] for name in ("kernel_size", "pool_size", "window_shape") if name in op.args), None)
     digits = [character for character in op.function if character.isdigit()]
     if isinstance(size, tuple):
         product = 1.0
@@ -149,6 +149,8 @@ def _drop_norm(made: Plan, model: Model, op: Op) -> None:
         raise Refused("a functional norm cannot be taken out")
     if op.addressed:
         raise Refused("code elsewhere uses the parameters of the norm")
+    if not op.name.startswith(("torch.", "keras.")):
+        raise Refused("a norm that is an argument or a function cannot be taken out")
     if not made.first("norm", op.place):
         return
     made.doubt("removing the norm removes its keys from the state_dict")

@@ -14,8 +14,9 @@ class Spec:
     """One framework callable.
 
     `kind` is a value of `graph.Kind`, or one of: "container", "initialiser", "loss", "shape".
-    `signature` is the parameter list as the framework spells it, defaults as Python literals ("p=0.5, inplace=False"),
-    `*` marks keyword-only; a leading "input" parameter (functional form) is the tensor.
+    `signature` is the parameter list as the framework spells it, defaults as Python literals ("p=0.5, inplace=False") or
+    as canonical names ("activation=jax.nn.relu"), `*` marks keyword-only; a leading "input" parameter (functional form)
+    is the tensor.
     `function` names what it computes where several spellings compute the same ("relu", "selu", "dropout", "linear").
     `init` names the law of the default weights (see `INITS` in the framework's module); "" where there are none.
     `functional` is True where calling it applies it to a tensor; False where calling it builds a layer.
@@ -39,9 +40,27 @@ def expand(prefix: str, table: Table, functional: bool = False) -> dict[str, Spe
 
 
 def _tables() -> dict[str, Spec]:
-    from selulint.frameworks import keras, tensorflow, torch
+    from selulint.frameworks import contrib, jax, keras, tensorflow, torch
 
-    return {**torch.SPECS, **torch.PRIVATE, **keras.SPECS, **tensorflow.SPECS}
+    return {
+        **torch.SPECS,
+        **torch.PRIVATE,
+        **keras.SPECS,
+        **tensorflow.SPECS,
+        **contrib.SPECS,
+        **jax.SPECS,
+    }
 
+
+# How the frameworks call the arguments of their layers that mean the same.
+UNITS = (
+    "units filters num_outputs features output_size output_channels out_features out_channels out_dim out_chan".split()
+)
+WIDTHS = "in_features in_channels".split()
+KERNELS = "kernel_initializer weights_initializer kernel_init w_init W_init".split()
+ACTIVATIONS = "activation activation_fn".split()
+WINDOWS = "kernel_size kernel_shape filter_shape".split()
+STRIDES = "strides stride".split()
+GROUPS = "groups feature_group_count".split()
 
 SPECS: dict[str, Spec] = _tables()

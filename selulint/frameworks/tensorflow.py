@@ -30,6 +30,7 @@ _NN: Table = {
             "input, filters, output_shape, strides, padding='SAME', data_format='NHWC', dilations=None, name=None",
             "",
         ),
+        ("xw_plus_b=linear", "x, weights, biases, name=None", ""),
         ("embedding_lookup=embedding", "params, ids, max_norm=None, name=None", ""),
     ),
     "norm": (
@@ -53,7 +54,8 @@ _NN: Table = {
         ),
     ),
     "opaque": (("l2_normalize=l2_normalize", "x, axis=None, epsilon=1e-12, name=None", ""),),
-    "scale": (("bias_add=shift", "value, bias, data_format=None, name=None", ""),),
+    # A bias belongs to the layer before it.
+    "reshape": (("bias_add=identity", "value, bias, data_format=None, name=None", ""),),
 }
 
 _MATH: Table = {

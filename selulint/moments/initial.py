@@ -185,7 +185,9 @@ def _identity(args: Args, fans: _Fans) -> float:
 
 def _variance_scaling(scale: float, mode: Any, args: Args, fans: _Fans) -> float:
     # Every distribution of Keras is scaled to the wanted variance, the truncated one too.
-    if args.get("input_axes") is not None or args.get("output_axes") is not None:
+    if any(args.get(name) is not None for name in ("input_axes", "output_axes", "fan_in_axes")):
+        raise _Unknown
+    if args.get("in_axis", -2) != -2 or args.get("out_axis", -1) != -1:
         raise _Unknown
     if args.get("distribution", "truncated_normal") not in (
         "truncated_normal",
@@ -262,6 +264,16 @@ _LAWS: dict[str, Callable[[Args, _Fans], float]] = {
         _number(args, "mean", 0.0), _number(args, "stddev", 0.05) * math.sqrt(TRUNCATED_VARIANCE), fans
     ),
     "random_uniform": lambda args, fans: _uniform(_number(args, "minval", -0.05), _number(args, "maxval", 0.05), fans),
+    # TF-Slim: its truncated normal is corrected by 1.3, near enough to 1 / 0.774.
+    "contrib_variance_scaling": lambda args, fans: _variance_scaling(
+        _number(args, "factor", 2.0), str(args.get("mode", "FAN_IN")).lower(), {}, fans
+    ),
+    # JAX and Haiku. Haiku's default is N(0, 1/n) truncated at two deviations, and not corrected.
+    "fan_in_truncated": lambda args, fans: TRUNCATED_VARIANCE,
+    "uniform_from_zero": lambda args, fans: _uniform(0.0, _number(args, "scale", 0.01), fans),
+    "uniform_scaling": lambda args, fans: _number(args, "scale", 1.0) ** 2,
+    "orthogonal_scaled": lambda args, fans: _orthogonal({"gain": args.get("scale", 1.0)}, fans),
+    "constant_of": lambda args, fans: _constant(_number(args, "constant"), fans),
     "uniform_unit_scaling": lambda args, fans: _number(args, "factor", 1.0) ** 2,
     "orthogonal": _orthogonal,
     "identity": _identity,

@@ -48,5 +48,7 @@ def relu_activation(model: Model) -> Iterator[Finding]:
         place = op.chooser or op.place
         name = "ReLU6" if op.function == "relu6" else "ReLU"
         own = fix if op.function == "relu" and op.chooser is None else None
-        message = f"`{op.title}` is a {name} between two layers: its units can die and it does not normalize"
+        implicit = op.args.get("implicit")
+        title = f"the default activation of `{implicit}`" if implicit else f"`{op.title}`"
+        message = f"{title} is a {name} between two layers: its units can die and it does not normalize"
         yield Finding(place.span, message, fix=own)

@@ -54,21 +54,22 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
                 if tau is None
                 else f"is right here by luck (gain {tau:.3g})"
             )
-            message = f"`{op.title}` feeds a SELU but keeps {_framework(op)}'s default init, which {why}"
+            message = f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init, which {why}"
             yield Finding(op.place.span, message, related, fix, Severity.NOTE)
             continue
         variance = variance_after(tau, depth)
         layer = f"{depth} layer{'s' * (depth != 1)}"
         message = (
-            f"`{op.title}` feeds a SELU but keeps {_framework(op)}'s default init (gain {tau:.3g}): "
+            f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init (gain {tau:.3g}): "
             f"predicted variance {variance:.2g} after {layer} (self-normalizing: 1)"
         )
         yield Finding(op.place.span, message, related, fix, prediction=Prediction(op.title, 0.0, variance))
 
 
 def _concerns(model: Model, op: Op) -> bool:
-    return op.place is not None and op.weight is not None and op.weight.default and bool(model.fed(op, "selu"))
-
-
-def _framework(op: Op) -> str:
-    return "Keras" if op.name.startswith("keras.") else "PyTorch"
+    init = op.weight
+    if op.place is None or init is None or not init.default or not model.fed(op, "selu"):
+        return False
+    # Flax has LeCun's law for a default: right, unless strides or groups take something from it.
+    is_lecun = init.name != "default"
+    return not is_lecun or (init.gain is not None and not SANE_WINDOW[0] <= init.gain <= SANE_WINDOW[1])

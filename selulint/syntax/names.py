@@ -29,7 +29,22 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("tensorflow.python.ops.init_ops", "tensorflow"),
     ("tensorflow.python.layers", "tensorflow.layers"),
     ("tensorflow.keras", "keras"),
+    # Slim is the layers of contrib under another name.
     ("tf_slim", "tensorflow.contrib.slim"),
+    ("tensorflow.contrib.slim.python.slim", "tensorflow.contrib.slim"),
+    ("tensorflow.contrib.slim.slim", "tensorflow.contrib.slim"),
+    ("tensorflow.contrib.slim.ops.arg_scope", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.slim.layers", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.slim.initializers", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.slim", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.framework.python.ops.arg_scope", "tensorflow.contrib.framework"),
+    ("tensorflow.contrib.framework.python.ops", "tensorflow.contrib.framework"),
+    ("tensorflow.contrib.framework.arg_scope", "tensorflow.contrib.layers.arg_scope"),
+    ("tensorflow.contrib.framework.add_arg_scope", "tensorflow.contrib.layers.add_arg_scope"),
+    ("tensorflow.contrib.layers.python.layers.layers", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.layers.python.layers.initializers", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.layers.python.layers", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.layers.initializers", "tensorflow.contrib.layers"),
     ("tf_keras", "keras"),
     ("keras._tf_keras.keras", "keras"),
     ("keras.api", "keras"),
@@ -51,6 +66,19 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("keras.ops.nn", "keras.ops"),
     ("keras.activations.activations", "keras.activations"),
     ("keras.backend.tensorflow_backend", "keras.backend"),
+    ("jax.experimental.stax", "jax.example_libraries.stax"),
+    ("jax._src.nn.functions", "jax.nn"),
+    ("jax._src.nn.initializers", "jax.nn.initializers"),
+    ("flax.experimental.nnx", "flax.nnx"),
+    ("flax.nnx.nn", "flax.nnx"),
+    ("flax.linen.activation", "flax.linen"),
+    ("flax.linen.linear", "flax.linen"),
+    ("flax.linen.module", "flax.linen"),
+    ("flax.linen.normalization", "flax.linen"),
+    ("flax.linen.stochastic", "flax.linen"),
+    ("flax.linen.attention", "flax.linen"),
+    ("flax.linen.pooling", "flax.linen"),
+    ("haiku.nets.mlp", "haiku.nets"),
 )
 # Classes (and the functional merges) of these packages are reached through any module inside; the package shows them all.
 _FLATTENED = re.compile(
@@ -59,7 +87,7 @@ _FLATTENED = re.compile(
     r"|keras\.engine\.(?:[a-z]\w*\.)*(?P<engine>[A-Z])"
     r"|keras\.layers\.(?:merge|merging\.\w+)\.(?P<merge>[a-z]\w*)$"
 )
-_ROOTS = frozenset({"torch", "tensorflow", "tf_keras", "tf_slim", "keras"})
+_ROOTS = frozenset({"torch", "tensorflow", "tf_keras", "tf_slim", "keras", "jax", "flax", "haiku", "equinox"})
 
 
 @cache

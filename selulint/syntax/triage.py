@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 from selulint.syntax.bindings import DEFINITIONS, IMPORTS, Names
 
-_MARKERS = ("relu", "selu", "alphadropout", "alpha_dropout")
+# Slim's layers and the MLPs of Haiku and Equinox apply a ReLU that nobody writes.
+_IMPLICIT = ("slim.", "contrib.layers", "fully_connected", "nets.mlp", "nn.mlp")
+_MARKERS = ("relu", "selu", "alphadropout", "alpha_dropout", *_IMPLICIT)
 # The digits by which people write SELU's alpha and scale by hand, and what such a function is made of.
 _CONSTANTS = ("1.67", "1.05")
 _EXPONENTIALS = ("elu", "exp")
