@@ -65,8 +65,18 @@ def set_defaults(layer: Layer) -> None:
 
 
 def outward(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:
-    """Like tau, with the fan on the other side: what goes out of a unit's input. It is 1 for LeCun's law by mistake."""
+    """Like tau, with the fan on the other side: what goes out of a unit's input. It is 1 for LeCun's law by mistake.
+
+    None for laws that say which fan they take, unless it is the wrong one: He's gain is no mistake about fans.
+    """
     transposed = "transpose" in layer.spec.function
+    mode = args.get("mode")
+    takes_out = isinstance(mode, Const) and mode.value == "fan_out"
+    if law.startswith("kaiming_"):
+        if takes_out is transposed:
+            return None
+    elif law not in ("normal_", "uniform_", "trunc_normal_"):
+        return None
 
     def compute(number: Number) -> float | None:
         sizes = fans(layer, number)

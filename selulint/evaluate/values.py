@@ -19,11 +19,7 @@ def next_serial() -> int:
 
 
 class Value:
-    """Base of all abstract values.
-
-    They are not frozen, though only `Mutable` ones are ever written: creating a frozen one takes twice the time, and a
-    large file creates a million.
-    """
+    """Base of all abstract values. None is frozen, though only `Mutable` ones are written: that takes twice the time."""
 
     __slots__ = ()
 

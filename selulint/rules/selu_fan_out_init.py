@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
-from selulint.moments.maps import SANE_WINDOW
 from selulint.rules import rule
+
+# A standard deviation that is 1/sqrt(fan_out) is meant to be; one that is only near it is another number.
+_TOLERANCE = 0.01
 
 
 @rule("SELU204", Severity.ERROR)
@@ -62,4 +64,4 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
 
 def takes_wrong_fan(init: Init) -> bool:
     """Whether weights have LeCun's variance of the other fan, and not of their own."""
-    return not init.default and init.gain_out is not None and SANE_WINDOW[0] <= init.gain_out <= SANE_WINDOW[1]
+    return not init.default and init.gain_out is not None and abs(init.gain_out - 1.0) <= _TOLERANCE
