@@ -19,7 +19,6 @@ from selulint.evaluate.values import (
     FunctionValue,
     Instance,
     Layer,
-    Tensor,
     Unknown,
     Value,
 )
@@ -256,20 +255,11 @@ def _is_model(cls: ClassValue) -> bool:
     return _entry(cls) is not None or modules.container_base(cls) is not None
 
 
-def _forget_tensors(module: Layer | Instance) -> None:
-    """What a constructor computed belongs to the graph in which it ran."""
-    for _, each in modules.walk(module):
-        for key, value in each.cells.items() if isinstance(each, Instance) else ():
-            if isinstance(value, Tensor):
-                each.cells[key] = Unknown("a tensor of another graph")
-
-
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
     """The graph of one model object: its forward on abstract tensors, with the initialisation in force now."""
     if isinstance(module, Layer) and module.spec.function != "sequential":
         return None
     vm.builder = Builder()
-    _forget_tensors(module)
     place = Place(module.cls.node, module.cls.unit) if isinstance(module, Instance) else module.place
     if place is None:
         return None
