@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from selulint.fix.plan import Plan, Refused, is_string, like
-from selulint.fix.scopes import base_of
 from selulint.graph import Init, Model, Op, Place
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ def _beside(draft: Draft, op: Op, ending: str, package: str) -> str:
 
     TF 2 has the same layers under other paths, so that the package must be the one that the layer is taken from.
     """
+    from selulint.fix.scopes import base_of  # imports LibCST, which listing the rules must not do
+
     symbol = op.symbol
     text = symbol.text if symbol is not None else ""
     root = text.removesuffix(ending)
