@@ -7,6 +7,7 @@ lists every difference. The files are downloaded as those of `tests/corpus.py` a
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,8 +35,12 @@ EVERYTHING = Settings(select=("ALL",))
 UNLABELLED = frozenset({"leaky-activation", "predicted-statistics"})
 # What the project aims at, for all findings together and for each rule.
 GOAL_PRECISION, GOAL_RECALL, GOAL_OF_A_RULE = 0.97, 0.95, 0.90
-# What holds today: a change that makes it worse is wrong, or has to say why the labels are.
-FLOOR_PRECISION, FLOOR_RECALL = 0.0, 0.0
+# What holds today, rounded down: a change that makes it worse is wrong, or has to say why the labels are.
+FLOOR_PRECISION, FLOOR_RECALL = 0.9658, 0.9433
+# Precision and recall of the rules that are not where they should be.
+FLOORS_OF_RULES = {"dropout-with-selu": (1.0, 0.866), "selu-default-init": (0.769, 1.0)}
+# A rule with fewer labels and findings than this is judged with the others only.
+FEWEST_OF_A_RULE = 5
 FEWEST_FILES, FEWEST_WITH_SELU, FEWEST_SILENT = 60, 20, 12
 
 
@@ -152,7 +157,9 @@ def source_of(file: Labelled) -> Path:
 
 def lint(path: Path) -> set[tuple[str, int]]:
     """What the rules say of a file alone, as pairs of a rule's name and a line."""
-    result = lint_bytes(str(path), path.read_bytes(), EVERYTHING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = lint_bytes(str(path), path.read_bytes(), EVERYTHING)
     failures = [each.message for each in result.diagnostics if each.code in FAILURES]
     assert not failures, f"{path}: {failures}"
     found = [each for each in result.diagnostics if each.name in evaluated_rules()]
@@ -176,7 +183,9 @@ def table(compared: Compared) -> str:
     rows += [(rule, "all", compared.of(rule)) for rule in rules]
     frameworks = sorted({framework for _, framework in compared.scores})
     for framework in frameworks:
-        rows.append(("all", framework, sum((s for (_, each), s in compared.scores.items() if each == framework), Score())))
+        rows.append(
+            ("all", framework, sum((s for (_, each), s in compared.scores.items() if each == framework), Score()))
+        )
     rows.append(("all", "all", compared.overall))
     for rule, framework, score in rows:
         counts = [str(score.right), str(score.wrong), str(score.missed)]
@@ -200,10 +209,20 @@ def test_findings_are_as_right_as_they_were(compared: Compared, capsys: pytest.C
     assert compared.overall.recall >= FLOOR_RECALL, told
 
 
+def test_no_rule_is_worse_than_it_was(compared: Compared) -> None:
+    for rule in sorted({rule for rule, _ in compared.scores}):
+        score = compared.of(rule)
+        if score.right + score.wrong + score.missed < FEWEST_OF_A_RULE:
+            continue
+        precision, recall = FLOORS_OF_RULES.get(rule, (GOAL_OF_A_RULE, GOAL_OF_A_RULE))
+        told = "\n".join(each for each in compared.differences if each.endswith(rule))
+        assert score.precision >= precision and score.recall >= recall, f"{rule}: {score}\n{told}"
+
+
 def test_the_labelled_files_are_many_and_various() -> None:
     files = read_labels()
     assert len(files) >= FEWEST_FILES
-    assert len(set((each.package, each.path) for each in files)) == len(files)
+    assert len({(each.package, each.path) for each in files}) == len(files)
     assert sum("selu" in source_of(each).read_text(encoding="utf-8").lower() for each in files) >= FEWEST_WITH_SELU
     assert sum(not each.labels for each in files) >= FEWEST_SILENT
     assert {"torch", "keras", "tf"} <= {each.framework for each in files}

@@ -153,7 +153,9 @@ def unpack(package: str, manifest: dict[str, Any]) -> Path:
         subprocess.run(command, check=True, timeout=300)
         (wheel,) = Path(wheels).glob("*.whl")
         if digest := manifest.get("sha256", {}).get(package):
-            assert hashlib.sha256(wheel.read_bytes()).hexdigest() == digest, f"{wheel.name} is not the wheel that was pinned"
+            assert hashlib.sha256(wheel.read_bytes()).hexdigest() == digest, (
+                f"{wheel.name} is not the wheel that was pinned"
+            )
         place.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=place.parent))
         with zipfile.ZipFile(wheel) as archive:
