@@ -6,6 +6,7 @@ Run by path: `pytest tests/corpus.py -m corpus`. Wheels are kept in $SELULINT_CO
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import signal
 import subprocess
@@ -155,6 +156,10 @@ def unpack(package: str, manifest: dict[str, Any]) -> Path:
             command += ["--platform", platform]
         subprocess.run(command, check=True, timeout=300)
         (wheel,) = Path(wheels).glob("*.whl")
+        if digest := manifest.get("sha256", {}).get(package):
+            assert hashlib.sha256(wheel.read_bytes()).hexdigest() == digest, (
+                f"{wheel.name} is not the wheel that was pinned"
+            )
         place.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=place.parent))
         with zipfile.ZipFile(wheel) as archive:
