@@ -301,6 +301,8 @@ class Model:
         return any(near.kind is Kind.NORM for near in (*self.upstream(op, through), *self.downstream(op, through)))
 
     def fed(self, op: Op, function: str) -> list[Op]:
-        """The activations `function` that `op` feeds with no norm in between."""
+        """The activations `function` that `op` feeds with no norm in between, if nothing else may run in their place."""
         after = self.downstream(op, TRANSPARENT - {Kind.NORM})
-        return [near for near in after if near.kind is Kind.ACTIVATION and near.function == function]
+        return [
+            near for near in after if near.kind is Kind.ACTIVATION and near.function == function and not near.rivals
+        ]

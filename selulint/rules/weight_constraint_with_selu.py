@@ -47,7 +47,7 @@ def weight_constraint_with_selu(model: Model) -> Iterator[Finding]:
     for op in model.of(Kind.PARAMETRIC):
         if op.constraint is None or op.constraint[1] in said:
             continue
-        selus = [each for each in model.fed(op, "selu") if not each.rivals]
+        selus = model.fed(op, "selu")
         if not selus:
             continue
         name, place = op.constraint
