@@ -11,7 +11,6 @@ from selulint.graph import Kind, Model
 from selulint.rules import Rule, all_rules
 from selulint.settings import Settings
 from selulint.source import Source
-from selulint.syntax.lazy import ParseError
 from selulint.syntax.project import file_of
 
 
@@ -26,7 +25,7 @@ class InternalError(Exception):
 def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
     """All diagnostics of one text under these settings, in order of place; a rule that fails is one of them.
 
-    Raises ParseError where the text is no Python, InternalError where the evaluator fails.
+    Raises SyntaxError where the text is no Python, InternalError where the evaluator fails.
     """
     rules = [each for each in all_rules() if settings.enabled(each.code, each.name, each.default, source.path)]
     models = models_of_source(source)
@@ -39,8 +38,6 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
                     diagnostic = _diagnostic(each, finding, source, settings)
                     key = (each.code, finding.span.start, finding.span.end)
                     found[key] = _better(found.get(key), diagnostic)
-        except ParseError:
-            raise
         except Exception as error:  # the barrier around a rule: the others still have their say
             failed.append(_failure(each.name, error, source.path))
     everything = [*failed, *_unknowns(models, source.path, settings), *found.values()]
@@ -48,10 +45,10 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
 
 
 def models_of_source(source: Source, parts: bool = False) -> list[Model]:
-    """The models of a text. Raises ParseError or SyntaxError for no Python, InternalError where the evaluator fails."""
+    """The models of a text. Raises SyntaxError for no Python, InternalError where the evaluator fails."""
     try:
         return models_of(file_of(source), parts)
-    except (ParseError, SyntaxError):
+    except SyntaxError:
         raise
     except Exception as error:
         raise InternalError("evaluator", error) from error

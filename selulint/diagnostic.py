@@ -49,6 +49,10 @@ class Edit:
         return Span(self.start, self.end)
 
 
+class Refused(Exception):
+    """There is no fix that would be right; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """Edits that are applied all together or not at all, with how safe they are and why not safer."""

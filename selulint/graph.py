@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import AST
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -30,24 +31,32 @@ class Unit(Protocol):
 
     file: Any
 
-    def span(self, node: object) -> Span: ...
+    def span(self, node: Any) -> Span: ...
 
-    def ancestors(self, node: object) -> tuple[Any, ...]: ...
+    def ancestors(self, node: Any) -> tuple[Any, ...]: ...
+
+    def counterpart(self, node: Any) -> Any: ...
 
 
 @dataclass(slots=True, eq=False)
 class Place:
     """Where something is spelled: a syntax node and the statement that holds it. The span is computed when asked for.
 
+    `syntax` is a node of Python's own tree; fixes, which ask for `node`, get LibCST's in its place, and make places of these.
     Not frozen, because evaluation makes one for every expression and most are never looked at.
     """
 
-    node: Any
+    syntax: Any
     unit: Unit
 
     @property
+    def node(self) -> Any:
+        """LibCST's node. Raises Refused where LibCST cannot read the statement."""
+        return self.unit.counterpart(self.syntax) if isinstance(self.syntax, AST) else self.syntax
+
+    @property
     def span(self) -> Span:
-        return self.unit.span(self.node)
+        return self.unit.span(self.syntax)
 
     @property
     def text(self) -> str:
@@ -56,10 +65,10 @@ class Place:
         return text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Place) and other.node is self.node
+        return isinstance(other, Place) and other.syntax is self.syntax
 
     def __hash__(self) -> int:
-        return id(self.node)
+        return id(self.syntax)
 
 
 @dataclass(frozen=True, slots=True)

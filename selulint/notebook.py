@@ -174,7 +174,7 @@ def _plain_lines(lines: Sequence[str]) -> Iterator[str]:
 def _stand_in(line: str, continues: bool = False) -> str:
     if not line.strip():
         return line
-    indent = line[: len(line) - len(line.lstrip())]
+    indent = line[: len(line) - len(line.lstrip(" \t"))]
     match = _MAGIC.match(line)
     target = match["target"].strip() if match and match["target"] else ""
     statement = f"{target} = None" if target and "," not in target else "pass"

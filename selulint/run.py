@@ -203,7 +203,6 @@ def models_in(path: str, parts: bool = False) -> list[Model]:
     Raises ModelsError where the file cannot be read, parsed or evaluated.
     """
     from selulint.check import InternalError, models_of_source
-    from selulint.syntax.lazy import ParseError
 
     try:
         source = decode(path, _read(path))
@@ -215,7 +214,7 @@ def models_in(path: str, parts: bool = False) -> list[Model]:
         return models_of_source(source, parts)
     except OSError as error:
         raise ModelsError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except (SourceError, SyntaxError, ParseError, InternalError) as error:
+    except (SourceError, SyntaxError, InternalError) as error:
         raise ModelsError(f"{path}: {error}") from error
 
 
@@ -233,12 +232,7 @@ def _changes(settings: Settings) -> bool:
 
 
 def _lint_candidate(source: Source, data: bytes, settings: Settings) -> FileResult:
-    from selulint.syntax.lazy import ParseError
-
-    try:
-        return _fixed(source, data, settings) if _changes(settings) else _plain(source, check(source, settings))
-    except ParseError as error:
-        return FileResult(source.path, (_unparsed(source, error.message, error.line, error.column),), source)
+    return _fixed(source, data, settings) if _changes(settings) else _plain(source, check(source, settings))
 
 
 def _fixed(source: Source, data: bytes, settings: Settings) -> FileResult:

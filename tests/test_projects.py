@@ -90,7 +90,7 @@ def test_a_change_on_disk_is_seen(tmp_path: Path) -> None:
     blocks, net = tmp_path / "blocks.py", tmp_path / "net.py"
     net.write_text(
         "import torch.nn as nn\nfrom blocks import Act\n\n"
-        "net = nn.Sequential(nn.Linear(9, 9), Act(), nn.Dropout(0.1), nn.Linear(9, 9))  # selu\n"
+        "net = nn.Sequential(nn.Linear(9, 9), Act(), nn.Dropout(0.1), nn.Linear(9, 9))\nselu = net\n"
     )
     for name, expected in (("selu", [(4, "dropout-with-selu"), (4, "selu-default-init")]), ("leaky_relu", [])):
         blocks.write_text(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import libcst as cst
+import ast
 
 from selulint.evaluate import imports, initialise
 from selulint.evaluate.fans import argument
@@ -117,7 +117,7 @@ def _of_layer(layer: Layer, name: str, place: Place | None) -> Value:
         return Const(None)
     if name in ("weight", "bias") and layer.spec.kind in ("parametric", "norm"):
         # `m.weight` of a loop fits whatever `m` is; `self.bn.weight` needs that very layer.
-        if isinstance(getattr(getattr(place, "node", None), "value", None), cst.Attribute):
+        if isinstance(getattr(getattr(place, "syntax", None), "value", None), ast.Attribute):
             layer.cells["addressed"] = True
         return ModuleAttribute(layer, name)
     if name in layer.args:

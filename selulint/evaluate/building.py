@@ -37,6 +37,29 @@ class Draft:
     spelled: Mapping[str, Place] = field(default_factory=dict)
     constraint: Const | None = None
 
+    def copy(self, inputs: tuple[int, ...], layer: Layer | None) -> Draft:
+        """The same op elsewhere (`dataclasses.replace` takes five times as long, and large models have many ops)."""
+        return Draft(
+            self.kind,
+            self.name,
+            self.function,
+            inputs,
+            self.place,
+            self.symbol,
+            self.call,
+            layer,
+            self.args,
+            self.chooser,
+            self.rivals,
+            self.features,
+            self.fan_in,
+            self.fan_out,
+            self.weight,
+            self.bias,
+            self.spelled,
+            self.constraint,
+        )
+
 
 @dataclass(slots=True, eq=False)
 class Builder:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-
-import libcst as cst
 
 from selulint.evaluate import (
     builtins,
@@ -139,10 +138,15 @@ def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
     from selulint.evaluate.expressions import evaluate
 
     found: dict[str, Value] = {}
-    for param in (*params.posonly_params, *params.params, *params.kwonly_params):
-        if param.default is not None:
-            value = evaluate(vm, param.default, scope)
-            found[param.name.value] = replace(value, assumed=True) if isinstance(value, Const) else value
+    positional = (*params.posonlyargs, *params.args)
+    with_default = positional[len(positional) - len(params.defaults) :]
+    pairs = zip((*with_default, *params.kwonlyargs), (*params.defaults, *params.kw_defaults), strict=True)
+    for param, default in pairs:
+        if default is not None:
+            value = evaluate(vm, default, scope)
+            if isinstance(value, Const):
+                value = Const(value.value, value.place, True, value.chooser, value.origin)
+            found[param.arg] = value
     return found
 
 
@@ -171,11 +175,11 @@ def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
     from selulint.evaluate.expressions import evaluate
     from selulint.evaluate.statements import run_block
 
-    if type(function.node) is cst.Lambda:
+    if type(function.node) is ast.Lambda:
         return evaluate(vm, function.node.body, scope)
     chooser, vm.chooser = vm.chooser, None
     try:
-        run_block(vm, function.node.body.body, scope)
+        run_block(vm, function.node.body, scope)
     finally:
         vm.chooser = chooser
     if scope.yields:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import operator
 from collections.abc import Callable
 from typing import Any
-
-import libcst as cst
 
 from selulint.evaluate import sequences, tensors
 from selulint.evaluate.building import tensors_in
@@ -15,28 +14,26 @@ from selulint.evaluate.values import ClassValue, Const, Either, FunctionValue, L
 from selulint.graph import Place
 
 # What an assumed value may be compared with for the comparison to be a choice of the caller's.
-_PLAIN = frozenset(
-    {cst.Integer, cst.Float, cst.SimpleString, cst.UnaryOperation, cst.Name, cst.List, cst.Tuple, cst.Set}
-)
+_PLAIN = frozenset({ast.Constant, ast.UnaryOp, ast.Name, ast.List, ast.Tuple, ast.Set})
 _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
-    cst.Equal: operator.eq,
-    cst.NotEqual: operator.ne,
-    cst.LessThan: operator.lt,
-    cst.LessThanEqual: operator.le,
-    cst.GreaterThan: operator.gt,
-    cst.GreaterThanEqual: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
 }
 
 
 def compare(vm: Machine, node: Any, left: Value, right: Value, place: Place) -> Value:
     """The value of a comparison of two values; `node` is the expression that spells it."""
-    target = node.comparisons[0]
+    operation = type(node.ops[0])
     if tensors_in(left) or tensors_in(right):
-        return tensors.compare(vm, type(target.operator), left, right, place)
-    result = _compare(type(target.operator), left, right)
+        return tensors.compare(vm, operation, left, right, place)
+    result = _compare(operation, left, right)
     if result is None:
         return Unknown("a comparison")
-    sides = ((left, node.left), (right, target.comparator))
+    sides = ((left, node.left), (right, node.comparators[0]))
     assumed = [side for side, _ in sides if isinstance(side, Const) and side.assumed]
     if not assumed or not all(side in assumed or type(spelled) in _PLAIN for side, spelled in sides):
         return Const(result)
@@ -46,20 +43,20 @@ def compare(vm: Machine, node: Any, left: Value, right: Value, place: Place) -> 
 
 
 def _compare(operation: type, left: Value, right: Value) -> bool | None:
-    if operation in (cst.In, cst.NotIn):
+    if operation in (ast.In, ast.NotIn):
         found = sequences.contains(right, left)
-        return found if found is None or operation is cst.In else not found
-    if operation in (cst.Is, cst.IsNot):
+        return found if found is None or operation is ast.In else not found
+    if operation in (ast.Is, ast.IsNot):
         equal = _identical(left, right)
-        return equal if equal is None or operation is cst.Is else not equal
+        return equal if equal is None or operation is ast.Is else not equal
     if isinstance(left, Const) and isinstance(right, Const):
         try:
             return bool(_COMPARE[operation](left.value, right.value))
         except Exception:  # comparing what cannot be compared is the user's error, not ours
             return None
-    if operation in (cst.Equal, cst.NotEqual):
+    if operation in (ast.Eq, ast.NotEq):
         equal = _identical(left, right)
-        return equal if equal is None or operation is cst.Equal else not equal
+        return equal if equal is None or operation is ast.Eq else not equal
     return None
 
 

@@ -1,12 +1,11 @@
-"""Rules of evaluation for expressions: one function a node type, from a LibCST node and a scope to an abstract value."""
+"""Rules of evaluation for expressions: one function a node type, from a syntax node and a scope to an abstract value."""
 
 from __future__ import annotations
 
+import ast
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any
-
-import libcst as cst
 
 from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
@@ -30,11 +29,8 @@ from selulint.evaluate.values import (
 )
 from selulint.graph import Place
 
-_LITERAL_VALUES: dict[tuple[type, str], Any] = {}
-_NAMED_CONSTANTS = {"None": None, "True": True, "False": False}
 
-
-def evaluate(vm: Machine, node: cst.BaseExpression, scope: Scope) -> Value:
+def evaluate(vm: Machine, node: ast.expr, scope: Scope) -> Value:
     """The abstract value of an expression; strange code gives Unknown, never an error."""
     vm.budget -= 1
     if vm.budget < 0:
@@ -43,15 +39,12 @@ def evaluate(vm: Machine, node: cst.BaseExpression, scope: Scope) -> Value:
     return handler(vm, node, scope) if handler else Unknown(f"{type(node).__name__} is not evaluated")
 
 
-def place_of(node: cst.CSTNode, scope: Scope) -> Place:
+def place_of(node: ast.AST, scope: Scope) -> Place:
     return Place(node, scope.unit)
 
 
 def _name(vm: Machine, node: Any, scope: Scope) -> Value:
-    name = node.value
-    if name in _NAMED_CONSTANTS:
-        return Const(_NAMED_CONSTANTS[name], Place(node, scope.unit))
-    value = vm.lookup(scope, name)
+    value = vm.lookup(scope, node.id)
     if isinstance(value, Symbol):
         return Symbol(value.name, value.place or Place(node, scope.unit), value.chooser or vm.chooser)
     return value
@@ -59,32 +52,25 @@ def _name(vm: Machine, node: Any, scope: Scope) -> Value:
 
 def _attribute(vm: Machine, node: Any, scope: Scope) -> Value:
     value = evaluate(vm, node.value, scope)
-    return attributes.get(vm, value, node.attr.value, Place(node, scope.unit))
+    return attributes.get(vm, value, node.attr, Place(node, scope.unit))
 
 
 def _literal(vm: Machine, node: Any, scope: Scope) -> Value:
-    kind = type(node)
-    text = node.value if kind is not cst.ConcatenatedString else None
-    if text is not None and (kind, text) in _LITERAL_VALUES:
-        return Const(_LITERAL_VALUES[kind, text], Place(node, scope.unit))
-    try:
-        value = node.evaluated_value
-    except (ValueError, SyntaxError):
-        return Unknown("a literal that cannot be read")
+    value = node.value
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         return Unknown("a number that nobody uses for a size")
-    if text is not None and len(text) < 32 and len(_LITERAL_VALUES) < 10_000:
-        _LITERAL_VALUES[kind, text] = value
-    return Const(value, place_of(node, scope))
+    if value is ... or isinstance(value, complex):
+        return Unknown(f"{value} is not evaluated")
+    return Const(value, Place(node, scope.unit))
 
 
 def _formatted(vm: Machine, node: Any, scope: Scope) -> Value:
     text = ""
-    for part in node.parts:
-        if isinstance(part, cst.FormattedStringText):
-            text += part.value
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            text += str(part.value)
             continue
-        value = evaluate(vm, part.expression, scope)
+        value = evaluate(vm, part.value, scope)
         if not isinstance(value, Const) or part.format_spec is not None or isinstance(value.value, bytes):
             return Unknown("a formatted string")
         text += str(value.value)
@@ -98,11 +84,10 @@ def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Valu
     values: list[Value] = []
     is_open = False
     for element in nodes:
-        value = evaluate(vm, element.value, scope)
-        if type(element) is not cst.StarredElement:
-            values.append(value)
+        if type(element) is not ast.Starred:
+            values.append(evaluate(vm, element, scope))
             continue
-        items, more = sequences.items_of(vm, value)
+        items, more = sequences.items_of(vm, evaluate(vm, element.value, scope))
         values.extend(items)
         is_open = is_open or more or len(values) > MAX_ITEMS
         del values[MAX_ITEMS:]
@@ -110,27 +95,27 @@ def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Valu
 
 
 def _tuple(vm: Machine, node: Any, scope: Scope) -> Value:
-    values, is_open = elements(vm, node.elements, scope)
+    values, is_open = elements(vm, node.elts, scope)
     return ListValue.of(values, open=True) if is_open else TupleValue(tuple(values))
 
 
 def _list(vm: Machine, node: Any, scope: Scope) -> Value:
-    values, is_open = elements(vm, node.elements, scope)
+    values, is_open = elements(vm, node.elts, scope)
     return ListValue.of(values, open=is_open)
 
 
 def _dict(vm: Machine, node: Any, scope: Scope) -> Value:
     result = DictValue()
-    for element in node.elements:
-        value = evaluate(vm, element.value, scope)
-        if type(element) is cst.StarredDictElement:
+    for spelled, item in zip(node.keys, node.values, strict=True):
+        value = evaluate(vm, item, scope)
+        if spelled is None:
             if isinstance(value, DictValue):
                 result.cells.update(value.entries)
                 result.open = result.open or value.open
             else:
                 result.open = True
             continue
-        key = evaluate(vm, element.key, scope)
+        key = evaluate(vm, spelled, scope)
         if isinstance(key, Const) and key.value.__hash__ is not None:
             result.cells[key.value] = value
         else:
@@ -140,62 +125,59 @@ def _dict(vm: Machine, node: Any, scope: Scope) -> Value:
 
 def _subscript(vm: Machine, node: Any, scope: Scope) -> Value:
     value = evaluate(vm, node.value, scope)
-    if len(node.slice) != 1:
-        indices = [_index(vm, element.slice, scope) for element in node.slice]
+    index = node.slice
+    kind = type(index)
+    if kind is ast.Tuple:
+        indices = [Unknown("a slice") if type(each) is ast.Slice else evaluate(vm, each, scope) for each in index.elts]
         return (
             tensors.index(vm, value, place_of(node, scope)) if tensors_in(value) else Unknown(f"{len(indices)} indices")
         )
-    index = node.slice[0].slice
-    if type(index) is cst.Slice:
+    if kind is ast.Slice:
         bounds = [
             evaluate(vm, bound, scope) if bound else Const(None) for bound in (index.lower, index.upper, index.step)
         ]
         return sequences.get_slice(vm, value, bounds, place_of(node, scope))
-    return sequences.get_item(vm, value, evaluate(vm, index.value, scope), place_of(node, scope))
-
-
-def _index(vm: Machine, index: Any, scope: Scope) -> Value:
-    return evaluate(vm, index.value, scope) if isinstance(index, cst.Index) else Unknown("a slice")
+    return sequences.get_item(vm, value, evaluate(vm, index, scope), place_of(node, scope))
 
 
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
-    cst.Add: operator.add,
-    cst.Subtract: operator.sub,
-    cst.Multiply: operator.mul,
-    cst.Divide: operator.truediv,
-    cst.FloorDivide: operator.floordiv,
-    cst.Modulo: operator.mod,
-    cst.Power: operator.pow,
-    cst.LeftShift: operator.lshift,
-    cst.RightShift: operator.rshift,
-    cst.BitAnd: operator.and_,
-    cst.BitOr: operator.or_,
-    cst.BitXor: operator.xor,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
 }
 
 
 # What is computed from sizes that are not known; sizes that are divided are taken to be divisible.
 _FORMULAS: dict[type, Callable[[Any, Any], Any]] = {
-    cst.Add: operator.add,
-    cst.Subtract: operator.sub,
-    cst.Multiply: operator.mul,
-    cst.Divide: operator.truediv,
-    cst.FloorDivide: operator.truediv,
-    cst.Power: operator.pow,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.truediv,
+    ast.Pow: operator.pow,
 }
 
 
 def _binary(vm: Machine, node: Any, scope: Scope) -> Value:
     left = evaluate(vm, node.left, scope)
     right = evaluate(vm, node.right, scope)
-    return combine(vm, type(node.operator), left, right, place_of(node, scope))
+    return combine(vm, type(node.op), left, right, place_of(node, scope))
 
 
 def combine(vm: Machine, operation: type, left: Value, right: Value, place: Place) -> Value:
     """The value of a binary operation: arithmetic on constants, concatenation of sequences, an op on tensors."""
     if tensors_in(left) or tensors_in(right):
         return tensors.binary(vm, operation, left, right, place)
-    if operation is cst.Modulo and isinstance(left, Const) and isinstance(left.value, str):
+    if operation is ast.Mod and isinstance(left, Const) and isinstance(left.value, str):
         return arithmetic.formatted(left.value, right)
     if isinstance(left, Const) and isinstance(right, Const):
         return constant(operation, left.value, right.value)
@@ -226,52 +208,49 @@ def _is_small(operation: type, left: Any, right: Any) -> bool:
     if isinstance(left, str) or isinstance(right, str):
         count = next((side for side in (left, right) if isinstance(side, int)), 1)
         length = sum(len(side) for side in (left, right) if isinstance(side, str))
-        return operation in (cst.Add, cst.Multiply) and length * max(count, 1) <= MAX_CHARACTERS
-    if operation in (cst.Power, cst.LeftShift) and isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() * right < 512 if operation is cst.Power else left.bit_length() + right < 512
+        return operation in (ast.Add, ast.Mult) and length * max(count, 1) <= MAX_CHARACTERS
+    if operation in (ast.Pow, ast.LShift) and isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() * right < 512 if operation is ast.Pow else left.bit_length() + right < 512
     return not any(isinstance(side, int) and side.bit_length() > 512 for side in (left, right))
 
 
 def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
-    value = evaluate(vm, node.expression, scope)
-    if type(node.operator) is cst.Not:
+    value = evaluate(vm, node.operand, scope)
+    if type(node.op) is ast.Not:
         if isinstance(value, Const) and value.assumed:
             return Const(not value.value, assumed=isinstance(value.value, bool | int | float), chooser=value.chooser)
         truth = vm.truth(value)
         return Unknown("the negation of something unknown") if truth is None else Const(not truth)
     if tensors_in(value):
         return tensors.scale(vm, value, place_of(node, scope))
-    if (
-        isinstance(value, Const)
-        and isinstance(value.value, int | float)
-        and not isinstance(node.operator, cst.BitInvert)
-    ):
-        sign = -1 if isinstance(node.operator, cst.Minus) else 1
+    if isinstance(value, Const) and isinstance(value.value, int | float) and not isinstance(node.op, ast.Invert):
+        sign = -1 if isinstance(node.op, ast.USub) else 1
         return Const(sign * value.value, place_of(node, scope))
-    if isinstance(value, Unknown) and type(node.operator) is cst.Minus:
+    if isinstance(value, Unknown) and type(node.op) is ast.USub:
         return numbers.formula(operator.neg, value)
     return Unknown("a unary operation")
 
 
 def _boolean(vm: Machine, node: Any, scope: Scope) -> Value:
-    left = evaluate(vm, node.left, scope)
-    truth = vm.truth(left)
-    is_and = type(node.operator) is cst.And
-    if truth is not None and truth is not is_and:
-        return left
-    right = evaluate(vm, node.right, scope)
-    if truth is not None:
-        return right
-    if vm.truth(right) is not None and vm.truth(right) is not is_and and isinstance(right, Const):
-        return right
-    return join([left, right]) if not is_and else Unknown("a condition")
+    is_and = type(node.op) is ast.And
+    first, *others = node.values
+    left = evaluate(vm, first, scope)
+    for each in others:
+        truth = vm.truth(left)
+        if truth is not None and truth is not is_and:
+            break
+        right = evaluate(vm, each, scope)
+        decides = vm.truth(right) is not None and vm.truth(right) is not is_and and isinstance(right, Const)
+        joined: Value = Unknown("a condition") if is_and else join([left, right])
+        left = right if truth is not None or decides else joined
+    return left
 
 
 def _comparison(vm: Machine, node: Any, scope: Scope) -> Value:
     left = evaluate(vm, node.left, scope)
-    if len(node.comparisons) != 1:
+    if len(node.ops) != 1:
         return Unknown("a chained comparison")
-    right = evaluate(vm, node.comparisons[0].comparator, scope)
+    right = evaluate(vm, node.comparators[0], scope)
     return comparisons.compare(vm, node, left, right, Place(node, scope.unit))
 
 
@@ -287,7 +266,7 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
         return value
     results: list[Value] = []
 
-    def arm(branch: cst.BaseExpression) -> Callable[[], Flow]:
+    def arm(branch: ast.expr) -> Callable[[], Flow]:
         def run() -> Flow:
             results.append(evaluate(vm, branch, scope))
             return Flow.NORMAL
@@ -300,7 +279,7 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
 
 
 def _lambda(vm: Machine, node: Any, scope: Scope) -> Value:
-    return FunctionValue(node, scope.unit, scope, calls.defaults(vm, node.params, scope))
+    return FunctionValue(node, scope.unit, scope, calls.defaults(vm, node.args, scope))
 
 
 def _named(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -312,15 +291,14 @@ def _named(vm: Machine, node: Any, scope: Scope) -> Value:
 
 
 def _yield(vm: Machine, node: Any, scope: Scope) -> Value:
-    if isinstance(node.value, cst.From):
-        scope.yields.extend(sequences.items_of(vm, evaluate(vm, node.value.item, scope))[0])
-    elif node.value is not None:
-        scope.yields.append(evaluate(vm, node.value, scope))
+    if node.value is not None:
+        value = evaluate(vm, node.value, scope)
+        scope.yields.extend(sequences.items_of(vm, value)[0] if type(node) is ast.YieldFrom else [value])
     return Unknown("what a generator is sent")
 
 
 def _await(vm: Machine, node: Any, scope: Scope) -> Value:
-    return evaluate(vm, node.expression, scope)
+    return evaluate(vm, node.value, scope)
 
 
 def _call(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -329,60 +307,58 @@ def _call(vm: Machine, node: Any, scope: Scope) -> Value:
     if isinstance(function, Builtin) and function.name == "super":
         owner = calls.scope_owner(scope)
         return Super(calls.scope_instance(scope), owner) if owner is not None else Unknown("super() outside a class")
-    return calls.call(vm, function, _arguments(vm, node.args, scope), Place(node, scope.unit))
+    return calls.call(vm, function, _arguments(vm, node, scope), Place(node, scope.unit))
 
 
-def _arguments(vm: Machine, nodes: Any, scope: Scope) -> calls.Arguments:
+def _arguments(vm: Machine, node: ast.Call, scope: Scope) -> calls.Arguments:
     """Arguments of a call with stars expanded where they are known."""
     positional: list[Value] = []
     keywords: dict[str, Value] = {}
     is_open = False
-    for arg in nodes:
+    for arg in node.args:
+        if type(arg) is not ast.Starred:
+            positional.append(evaluate(vm, arg, scope))
+            continue
         value = evaluate(vm, arg.value, scope)
-        star = arg.star
-        if not star:
-            if arg.keyword is None:
-                positional.append(value)
-            else:
-                keywords[arg.keyword.value] = value
-        elif star == "*":
-            items, more = sequences.items_of(vm, value)
-            # Splices stay whole: a container of them keeps its alternatives apart.
-            positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
-            is_open = is_open or more or len(positional) > MAX_ITEMS
-            del positional[MAX_ITEMS:]
-        else:
-            if isinstance(value, DictValue):
-                keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
-            is_open = is_open or not isinstance(value, DictValue) or value.open
+        items, more = sequences.items_of(vm, value)
+        # Splices stay whole: a container of them keeps its alternatives apart.
+        positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
+        is_open = is_open or more or len(positional) > MAX_ITEMS
+        del positional[MAX_ITEMS:]
+    for keyword in node.keywords:
+        value = evaluate(vm, keyword.value, scope)
+        if keyword.arg is not None:
+            keywords[keyword.arg] = value
+            continue
+        if isinstance(value, DictValue):
+            keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
+        is_open = is_open or not isinstance(value, DictValue) or value.open
     return calls.Arguments(tuple(positional), keywords, is_open)
 
 
 _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Value]] = {
-    cst.Name: _name,
-    cst.Attribute: _attribute,
-    cst.Call: _call,
-    cst.Integer: _literal,
-    cst.Float: _literal,
-    cst.SimpleString: _literal,
-    cst.ConcatenatedString: _literal,
-    cst.FormattedString: _formatted,
-    cst.Tuple: _tuple,
-    cst.List: _list,
-    cst.Set: _list,
-    cst.Dict: _dict,
-    cst.Subscript: _subscript,
-    cst.BinaryOperation: _binary,
-    cst.UnaryOperation: _unary,
-    cst.BooleanOperation: _boolean,
-    cst.Comparison: _comparison,
-    cst.IfExp: _conditional,
-    cst.Lambda: _lambda,
-    cst.ListComp: loops.comprehension,
-    cst.GeneratorExp: loops.comprehension,
-    cst.SetComp: loops.comprehension,
-    cst.DictComp: loops.dict_comprehension,
-    cst.NamedExpr: _named,
-    cst.Yield: _yield,
-    cst.Await: _await,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Call: _call,
+    ast.Constant: _literal,
+    ast.JoinedStr: _formatted,
+    ast.Tuple: _tuple,
+    ast.List: _list,
+    ast.Set: _list,
+    ast.Dict: _dict,
+    ast.Subscript: _subscript,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _boolean,
+    ast.Compare: _comparison,
+    ast.IfExp: _conditional,
+    ast.Lambda: _lambda,
+    ast.ListComp: loops.comprehension,
+    ast.GeneratorExp: loops.comprehension,
+    ast.SetComp: loops.comprehension,
+    ast.DictComp: loops.dict_comprehension,
+    ast.NamedExpr: _named,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield,
+    ast.Await: _await,
 }

@@ -148,10 +148,10 @@ _BINARY: dict[str, Callable[[float, float], float]] = {
     "minimum": min,
 }
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThan": lambda a, b: a > b,
-    "GreaterThanEqual": lambda a, b: a >= b,
-    "LessThan": lambda a, b: a < b,
-    "LessThanEqual": lambda a, b: a <= b,
+    "Gt": lambda a, b: a > b,
+    "GtE": lambda a, b: a >= b,
+    "Lt": lambda a, b: a < b,
+    "LtE": lambda a, b: a <= b,
 }
 _SPECIAL = frozenset({"scale", "shift", "elu", "celu", "where", "comparison", "clamp", "relu6"})
 # What the second operand of a function on two tensors is called, where it is a number.

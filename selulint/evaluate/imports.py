@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import libcst as cst
+import ast
+from typing import TYPE_CHECKING
 
 from selulint.evaluate.values import Imported, Module, Symbol, Unknown, Value
 from selulint.frameworks import SPECS
-from selulint.syntax.lazy import ParseError
 from selulint.syntax.names import imported
 from selulint.syntax.project import find_import, open_file, submodule
 
@@ -35,8 +33,6 @@ def resolve(vm: Machine, name: Imported) -> Value:
         for each in name.names:
             value = attribute(vm, value, each) if isinstance(value, Module) else None
         return Symbol(name.dotted) if value is None else value
-    except ParseError:
-        return Symbol(name.dotted)
     finally:
         vm.hops -= 1
 
@@ -86,16 +82,11 @@ def _stars(module: Module) -> list[str]:
         module.cells["*"] = [
             imported(node)["*"]
             for index in module.file.bindings.get("*", ())
-            for node in _imports(module.file.unit(index).body)
-            if "*" in imported(node)
+            for node in module.file.unit(index).body
+            if isinstance(node, ast.ImportFrom) and "*" in imported(node)
         ]
     stars: list[str] = module.cells["*"]
     return stars
-
-
-def _imports(body: Any) -> list[cst.Import | cst.ImportFrom]:
-    lines = (statement.body for statement in body if isinstance(statement, cst.SimpleStatementLine))
-    return [small for line in lines for small in line if isinstance(small, cst.Import | cst.ImportFrom)]
 
 
 def unknown_attribute(module: Module, name: str) -> Unknown:

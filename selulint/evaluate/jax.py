@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import libcst as cst
 
 from selulint.evaluate.building import constants
 from selulint.evaluate.keras_weights import role
@@ -68,22 +67,20 @@ def has_fields(cls: ClassValue) -> bool:
     """Whether the annotated fields of a class are the parameters of its constructor."""
     if any(isinstance(base, Symbol) and base.name in _FIELDED for base in cls.mro()):
         return True
-    return any(_last(each.decorator) == "dataclass" for each in cls.node.decorators)
+    return any(_last(each) == "dataclass" for each in cls.node.decorator_list)
 
 
 def _last(node: Any) -> str:
-    node = node.func if type(node) is cst.Call else node
-    name: str = node.attr.value if type(node) is cst.Attribute else getattr(node, "value", "")
+    node = node.func if type(node) is ast.Call else node
+    name: str = node.attr if type(node) is ast.Attribute else getattr(node, "id", "")
     return name
 
 
 def _fields(cls: ClassValue) -> Iterator[str]:
     for each in reversed(cls.mro()):
-        body = each.node.body.body if isinstance(each, ClassValue) else ()
-        for statement in body:
-            for small in statement.body if type(statement) is cst.SimpleStatementLine else ():
-                if type(small) is cst.AnnAssign and type(small.target) is cst.Name:
-                    yield small.target.value
+        for statement in each.node.body if isinstance(each, ClassValue) else ():
+            if type(statement) is ast.AnnAssign and type(statement.target) is ast.Name:
+                yield statement.target.id
 
 
 def set_fields(vm: Machine, instance: Instance, args: Arguments) -> None:

@@ -106,7 +106,7 @@ def bind(spec: Spec, args: Arguments) -> dict[str, Value]:
 
 def spelled(spec: Spec, symbol: Symbol, place: Place) -> Place:
     """Where a finding about a layer starts: its call, or the reference to its class where that is passed around."""
-    if spec.kind == "parametric" or symbol.place is None or getattr(place.node, "func", None) is symbol.place.node:
+    if spec.kind == "parametric" or symbol.place is None or getattr(place.syntax, "func", None) is symbol.place.syntax:
         return place
     return symbol.place
 
@@ -255,7 +255,7 @@ def apply_function(
     weight, count = arrays.weight_among(name, spec.function, bound), None
     if name.startswith(_BY_HAND) and spec.kind in ("parametric", "merge"):
         weight, count = weight or variables.weight_of(spec.function, bound), variables.width_of(spec.function, bound)
-    is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
+    is_call_of_symbol = symbol is None or getattr(place.syntax, "func", None) is symbol.syntax
     kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
     if name == "tensorflow.nn.dropout":

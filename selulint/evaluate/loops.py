@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
 from typing import Any
-
-import libcst as cst
 
 from selulint.evaluate import sequences
 from selulint.evaluate.building import tensors_in
@@ -30,15 +30,15 @@ UNKNOWN_ITERATIONS = 2
 def comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
     inner = Scope(parent=scope, unit=scope.unit, owner=scope.owner, instance=scope.instance)
     found: list[Value] = []
-    is_open = _generate(vm, node.for_in, node.elt, inner, found)
+    is_open = _generate(vm, node.generators, node.elt, inner, found)
     return ListValue.of(found, open=is_open)
 
 
 def dict_comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
     inner = Scope(parent=scope, unit=scope.unit, owner=scope.owner, instance=scope.instance)
     pairs: list[Value] = []
-    pair = cst.Tuple([cst.Element(node.key), cst.Element(node.value)])
-    result = DictValue(open=_generate(vm, node.for_in, pair, inner, pairs))
+    pair = ast.Tuple([node.key, node.value])
+    result = DictValue(open=_generate(vm, node.generators, pair, inner, pairs))
     for entry in pairs:
         if isinstance(entry, TupleValue) and isinstance(entry.items[0], Const):
             result.cells[entry.items[0].value] = entry.items[1]
@@ -47,19 +47,20 @@ def dict_comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
     return result
 
 
-def _generate(vm: Machine, clause: Any, element: Any, scope: Scope, found: list[Value]) -> bool:
+def _generate(vm: Machine, clauses: Sequence[Any], element: Any, scope: Scope, found: list[Value]) -> bool:
     from selulint.evaluate.expressions import evaluate
     from selulint.evaluate.statements import assign
 
+    clause, *others = clauses
     items, is_open = iterate(vm, evaluate(vm, clause.iter, scope))
     for item in items:
         assign(vm, clause.target, item, scope)
-        truths = [vm.truth(evaluate(vm, condition.test, scope)) for condition in clause.ifs]
+        truths = [vm.truth(evaluate(vm, condition, scope)) for condition in clause.ifs]
         if False in truths:
             continue
         before = len(found)
-        if clause.inner_for_in is not None:
-            is_open = _generate(vm, clause.inner_for_in, element, scope, found) or is_open
+        if others:
+            is_open = _generate(vm, others, element, scope, found) or is_open
         else:
             found.append(evaluate(vm, element, scope))
         if None in truths:

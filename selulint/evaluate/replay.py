@@ -110,7 +110,7 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
     if vm.scopes:
         return construct()
     try:
-        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.node))
+        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.syntax))
     except Unrepeatable:
         return construct()
     template = vm.templates.get(key)
@@ -159,7 +159,7 @@ def run(vm: Machine, instance: Instance, args: Arguments, place: Place, evaluate
     if not tensors or len(set(sources)) != len(sources):
         return evaluate()
     try:
-        key = (_key_of_arguments(args, vm), id(place.node))
+        key = (_key_of_arguments(args, vm), id(place.syntax))
     except Unrepeatable:
         return evaluate()
     known = copied.template.runs.get(key)
@@ -189,7 +189,7 @@ def run(vm: Machine, instance: Instance, args: Arguments, place: Place, evaluate
 def _record(
     vm: Machine, copied: Copied, first: int, tensors: list[Tensor], result: Value, used: frozenset[int], kept: Any
 ) -> Run:
-    ops = tuple(replace(draft) for draft in vm.builder.ops[first - vm.builder.base :])
+    ops = tuple(draft.copy(draft.inputs, draft.layer) for draft in vm.builder.ops[first - vm.builder.base :])
     inputs = tuple(tensor.sources for tensor in tensors)
     outside = {source for sources in inputs for source in sources}
     names = {id(mine): key for key, mine in copied.own_parts().items()}
@@ -220,7 +220,7 @@ def _again(vm: Machine, known: Run, copied: Copied, tensors: list[Tensor]) -> Va
     for draft, layer in zip(known.ops, known.layers, strict=True):
         inputs = tuple(dict.fromkeys(source for index in draft.inputs for source in where[index]))
         mine = parts[layer] if layer else draft.layer
-        ops.append(replace(draft, inputs=inputs, layer=mine))
+        ops.append(draft.copy(inputs, mine))
     for key in known.addressed:
         parts[key].cells["addressed"] = True
     vm.used |= known.used
@@ -259,12 +259,12 @@ def _key(value: Value, vm: Machine | None, sample: Sample, depth: int = MAX_DEPT
         case Const():
             if not isinstance(value.value, str | int | float | bool | None):
                 raise Unrepeatable
-            where = value.place.node if value.place is not None else None
-            chooser = value.chooser.node if value.chooser is not None else None
+            where = value.place.syntax if value.place is not None else None
+            chooser = value.chooser.syntax if value.chooser is not None else None
             return value.value, type(value.value), id(where), value.assumed, id(chooser)
         case Symbol():
-            chooser = value.chooser.node if value.chooser is not None else None
-            return value.name, id(value.place.node if value.place is not None else None), id(chooser)
+            chooser = value.chooser.syntax if value.chooser is not None else None
+            return value.name, id(value.place.syntax if value.place is not None else None), id(chooser)
         case Tensor() if vm is not None:
             return "tensor", vm.builder.features(value)
         case Unknown():

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import libcst as cst
-
 from selulint.evaluate import calls, jax, modules
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, invoke
@@ -193,8 +191,7 @@ def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
     """Unknowns for the parameters that have no default."""
     if not isinstance(function, FunctionValue):
         return Arguments()
-    params = function.node.params
-    names = [p.name.value for p in (*params.posonly_params, *params.params)][skip:]
+    names = function.parameters[0][skip:]
     required = [name for name in names if name not in function.defaults]
     return Arguments(tuple(Unknown(f"parameter `{name}`", parameter=True) for name in required))
 
@@ -272,15 +269,14 @@ def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
     entry = _entry(module.cls) if isinstance(module, Instance) else None
     if entry is None:
         return Arguments((vm.builder.input(),))
-    params = entry.node.params
-    names = [p.name.value for p in (*params.posonly_params, *params.params)][1:]
+    names = entry.parameters[0][1:]
     is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
     tensors: tuple[Value, ...] = tuple(
         Unknown(f"parameter `{name}`", parameter=True) if is_jax and jax.is_beside(name) else vm.builder.input()
         for name in names
         if name not in entry.defaults
     )
-    if not tensors and isinstance(params.star_arg, cst.Param):
+    if not tensors and entry.parameters[2]:
         tensors = (vm.builder.input(),)
     if not tensors and names:
         tensors = (vm.builder.input(),)

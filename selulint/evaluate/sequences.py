@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import Any
-
-import libcst as cst
 
 from selulint.evaluate import arrays, tensors
 from selulint.evaluate.building import tensors_in
@@ -106,10 +105,10 @@ def extend(vm: Machine, target: Value, items: Sequence[Value], more: bool = Fals
 def combine(operation: type, left: Value, right: Value) -> Value:
     """Concatenation and repetition of lists and tuples."""
     first, second = raw_items(left), raw_items(right)
-    if operation is cst.Add and first is not None and second is not None:
+    if operation is ast.Add and first is not None and second is not None:
         items, more = (*first, *second), is_open(left) or is_open(right) or len(first) + len(second) > MAX_ITEMS
         return TupleValue(items) if isinstance(left, TupleValue) and not more else ListValue.of(items, open=more)
-    if operation is cst.Multiply:
+    if operation is ast.Mult:
         sequence, count = (first, right) if first is not None else (second, left)
         if sequence is not None:
             times = count.value if isinstance(count, Const) and isinstance(count.value, int) else None

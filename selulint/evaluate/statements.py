@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import libcst as cst
 
 from selulint.evaluate import attributes, calls, imports, initialise, sequences
 from selulint.evaluate.contrib import ArgumentScope
@@ -26,17 +25,6 @@ from selulint.evaluate.values import (
 )
 from selulint.syntax.names import imported
 
-_AUGMENTED: dict[type, type] = {
-    cst.AddAssign: cst.Add,
-    cst.SubtractAssign: cst.Subtract,
-    cst.MultiplyAssign: cst.Multiply,
-    cst.DivideAssign: cst.Divide,
-    cst.FloorDivideAssign: cst.FloorDivide,
-    cst.ModuloAssign: cst.Modulo,
-    cst.PowerAssign: cst.Power,
-    cst.MatrixMultiplyAssign: cst.MatrixMultiply,
-}
-
 
 def run_block(vm: Machine, body: Sequence[Any], scope: Scope) -> Flow:
     """Run statements in order until one of them leaves the block."""
@@ -55,30 +43,23 @@ def run(vm: Machine, statement: Any, scope: Scope) -> Flow:
     return handler(vm, statement, scope) if handler else Flow.NORMAL
 
 
-def _line(vm: Machine, statement: Any, scope: Scope) -> Flow:
-    return run_block(vm, statement.body, scope)
-
-
-def suite(vm: Machine, block: Any, scope: Scope) -> Flow:
-    return run_block(vm, block.body, scope)
-
-
 def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
     """Bind an assignment target: a name, an attribute, an item, or a pattern of these."""
-    # LibCST's nodes are abstract base classes, whose isinstance is dear: the exact type decides.
     kind = type(target)
-    if kind is cst.Name:
+    if kind is ast.Name:
         if isinstance(value, Layer) and value.is_container and not value.label:
-            value.label = target.value
-        vm.write(module_of(scope) if target.value in scope.globals else scope, target.value, value)
-    elif kind is cst.Attribute:
+            value.label = target.id
+        vm.write(module_of(scope) if target.id in scope.globals else scope, target.id, value)
+    elif kind is ast.Attribute:
         owner = evaluate(vm, target.value, scope)
-        attributes.put(vm, owner, target.attr.value, value, place_of(target, scope))
-    elif kind is cst.Subscript and len(target.slice) == 1 and type(target.slice[0].slice) is cst.Index:
+        attributes.put(vm, owner, target.attr, value, place_of(target, scope))
+    elif kind is ast.Subscript and not isinstance(target.slice, ast.Tuple | ast.Slice):
         owner = evaluate(vm, target.value, scope)
-        sequences.set_item(vm, owner, evaluate(vm, target.slice[0].slice.value, scope), value)
-    elif kind in (cst.Tuple, cst.List):
-        _unpack(vm, target.elements, value, scope)
+        sequences.set_item(vm, owner, evaluate(vm, target.slice, scope), value)
+    elif kind in (ast.Tuple, ast.List):
+        _unpack(vm, target.elts, value, scope)
+    elif kind is ast.Starred:
+        assign(vm, target.value, value, scope)
 
 
 def module_of(scope: Scope) -> Scope:
@@ -89,21 +70,21 @@ def module_of(scope: Scope) -> Scope:
 
 
 def _unpack(vm: Machine, elements: Sequence[Any], value: Value, scope: Scope) -> None:
-    items = sequences.unpack(vm, value, len(elements), any(type(e) is cst.StarredElement for e in elements))
-    star = next((i for i, element in enumerate(elements) if type(element) is cst.StarredElement), None)
+    items = sequences.unpack(vm, value, len(elements), any(type(e) is ast.Starred for e in elements))
+    star = next((i for i, element in enumerate(elements) if type(element) is ast.Starred), None)
     if star is not None and items is not None:
         after = len(elements) - star - 1
         middle = ListValue.of(items[star : len(items) - after])
         items = [*items[:star], middle, *items[len(items) - after :]]
     for position, element in enumerate(elements):
         item = items[position] if items is not None and position < len(items) else Unknown("part of an unknown value")
-        assign(vm, element.value, item, scope)
+        assign(vm, element, item, scope)
 
 
 def _assign(vm: Machine, node: Any, scope: Scope) -> Flow:
     value = evaluate(vm, node.value, scope)
     for target in node.targets:
-        assign(vm, target.target, value, scope)
+        assign(vm, target, value, scope)
     return Flow.NORMAL
 
 
@@ -116,14 +97,12 @@ def _annotated(vm: Machine, node: Any, scope: Scope) -> Flow:
 def _augmented(vm: Machine, node: Any, scope: Scope) -> Flow:
     left = evaluate(vm, node.target, scope)
     right = evaluate(vm, node.value, scope)
-    operation = _AUGMENTED.get(type(node.operator))
-    if isinstance(left, ListValue) and operation is cst.Add:
+    operation = type(node.op)
+    if isinstance(left, ListValue) and operation is ast.Add:
         items, is_open = sequences.items_of(vm, right)
         sequences.extend(vm, left, items, is_open)
         return Flow.NORMAL
-    value = (
-        combine(vm, operation, left, right, place_of(node, scope)) if operation else Unknown("an augmented assignment")
-    )
+    value = combine(vm, operation, left, right, place_of(node, scope))
     if isinstance(left, Array | ModuleAttribute):
         initialise.overwrite(vm, left, value, place_of(node, scope))
         return Flow.NORMAL
@@ -144,33 +123,26 @@ def _return(vm: Machine, node: Any, scope: Scope) -> Flow:
 def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
     test = evaluate(vm, node.test, scope)
     truth = vm.truth(test)
-    otherwise = node.orelse
     if truth is not None:
         chooser = vm.chooser
         if isinstance(test, Const) and test.chooser is not None:
             vm.chooser = test.chooser
-        flow = suite(vm, node.body, scope) if truth else _orelse(vm, otherwise, scope)
+        flow = run_block(vm, node.body if truth else node.orelse, scope)
         vm.chooser = chooser
         return flow
-    return vm.branch([lambda: suite(vm, node.body, scope), lambda: _orelse(vm, otherwise, scope)])
-
-
-def _orelse(vm: Machine, otherwise: Any, scope: Scope) -> Flow:
-    if otherwise is None:
-        return Flow.NORMAL
-    return suite(vm, otherwise.body, scope) if type(otherwise) is cst.Else else run(vm, otherwise, scope)
+    return vm.branch([lambda: run_block(vm, node.body, scope), lambda: run_block(vm, node.orelse, scope)])
 
 
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
     items, _ = iterate(vm, evaluate(vm, node.iter, scope))
     for item in items:
         assign(vm, node.target, item, scope)
-        flow = suite(vm, node.body, scope)
+        flow = run_block(vm, node.body, scope)
         if flow is Flow.RETURN:
             return flow
         if flow is Flow.BREAK:
             return Flow.NORMAL
-    return suite(vm, node.orelse.body, scope) if node.orelse else Flow.NORMAL
+    return run_block(vm, node.orelse, scope)
 
 
 def _while(vm: Machine, node: Any, scope: Scope) -> Flow:
@@ -180,8 +152,8 @@ def _while(vm: Machine, node: Any, scope: Scope) -> Flow:
         if truth is False:
             break
         # `while True` and a condition that nobody knows both run a bounded number of times.
-        unknown += truth is None or isinstance(node.test, cst.Name | cst.Integer)
-        flow = suite(vm, node.body, scope)
+        unknown += truth is None or isinstance(node.test, ast.Name | ast.Constant)
+        flow = run_block(vm, node.body, scope)
         if flow is Flow.RETURN:
             return flow
         if flow is Flow.BREAK:
@@ -190,11 +162,11 @@ def _while(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 
 def _try(vm: Machine, node: Any, scope: Scope) -> Flow:
-    flow = suite(vm, node.body, scope)
+    flow = run_block(vm, node.body, scope)
     if flow is Flow.NORMAL and node.orelse:
-        flow = suite(vm, node.orelse.body, scope)
+        flow = run_block(vm, node.orelse, scope)
     if node.finalbody:
-        final = suite(vm, node.finalbody.body, scope)
+        final = run_block(vm, node.finalbody, scope)
         flow = final if final is not Flow.NORMAL else flow
     return flow
 
@@ -204,11 +176,11 @@ def _match(vm: Machine, node: Any, scope: Scope) -> Flow:
     arms = []
     for case in node.cases:
         pattern = case.pattern
-        wanted = evaluate(vm, pattern.value, scope) if isinstance(pattern, cst.MatchValue) else Unknown("a pattern")
-        is_wildcard = isinstance(pattern, cst.MatchAs) and pattern.pattern is None and case.guard is None
+        wanted = evaluate(vm, pattern.value, scope) if isinstance(pattern, ast.MatchValue) else Unknown("a pattern")
+        is_wildcard = isinstance(pattern, ast.MatchAs) and pattern.pattern is None and case.guard is None
         if isinstance(subject, Const) and isinstance(wanted, Const) and subject.value != wanted.value:
             continue
-        arms.append(lambda body=case.body: suite(vm, body, scope))
+        arms.append(lambda body=case.body: run_block(vm, body, scope))
         if is_wildcard or (isinstance(subject, Const) and isinstance(wanted, Const)):
             with vm.chosen_by(subject.place if isinstance(subject, Const) and subject.assumed else None):
                 return vm.branch(arms) if len(arms) > 1 else arms[0]()
@@ -219,33 +191,33 @@ def _with(vm: Machine, node: Any, scope: Scope) -> Flow:
     entered = len(vm.scopes)
     try:
         for item in node.items:
-            value = evaluate(vm, item.item, scope)
+            value = evaluate(vm, item.context_expr, scope)
             if type(value) is ArgumentScope:
                 vm.scopes.append(value)
-            if item.asname is not None:
-                assign(vm, item.asname.name, value, scope)
-        return suite(vm, node.body, scope)
+            if item.optional_vars is not None:
+                assign(vm, item.optional_vars, value, scope)
+        return run_block(vm, node.body, scope)
     finally:
         del vm.scopes[entered:]
 
 
 def _function(vm: Machine, node: Any, scope: Scope) -> Flow:
-    decorators = {each.decorator.value for each in node.decorators if isinstance(each.decorator, cst.Name)}
+    decorators = {each.id for each in node.decorator_list if isinstance(each, ast.Name)}
     owner = scope.owner if scope.cells.get("__class_body__") else None
-    defaults = calls.defaults(vm, node.params, scope)
+    defaults = calls.defaults(vm, node.args, scope)
     closure = scope if owner is None else (scope.parent or scope)
     value = FunctionValue(node, scope.unit, closure, defaults, owner, frozenset(decorators))
-    vm.write(scope, node.name.value, value)
+    vm.write(scope, node.name, value)
     return Flow.NORMAL
 
 
 def _class(vm: Machine, node: Any, scope: Scope) -> Flow:
-    bases = tuple(evaluate(vm, base.value, scope) for base in node.bases if base.star == "")
+    bases = tuple(evaluate(vm, base, scope) for base in node.bases if type(base) is not ast.Starred)
     cls = ClassValue(node=node, unit=scope.unit, bases=bases)
     body = Scope({"__class_body__": True}, parent=scope, unit=scope.unit, owner=cls)
-    suite(vm, node.body, body)
+    run_block(vm, node.body, body)
     cls.cells.update({name: value for name, value in body.cells.items() if name != "__class_body__"})
-    vm.write(scope, node.name.value, cls)
+    vm.write(scope, node.name, cls)
     return Flow.NORMAL
 
 
@@ -257,39 +229,42 @@ def _import(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 
 def _global(vm: Machine, node: Any, scope: Scope) -> Flow:
-    scope.globals |= {item.name.value for item in node.names}
+    scope.globals |= set(node.names)
     return Flow.NORMAL
 
 
 def _delete(vm: Machine, node: Any, scope: Scope) -> Flow:
-    if isinstance(node.target, cst.Name):
-        vm.write(scope, node.target.value, Unknown("deleted"))
+    for target in node.targets:
+        if isinstance(target, ast.Name):
+            vm.write(scope, target.id, Unknown("deleted"))
     return Flow.NORMAL
 
 
 _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Flow]] = {
-    cst.SimpleStatementLine: _line,
-    cst.SimpleStatementSuite: _line,
-    cst.Assign: _assign,
-    cst.AnnAssign: _annotated,
-    cst.AugAssign: _augmented,
-    cst.Expr: _expression,
-    cst.Return: _return,
-    cst.Raise: lambda vm, node, scope: Flow.RETURN,
-    cst.Break: lambda vm, node, scope: Flow.BREAK,
-    cst.Continue: lambda vm, node, scope: Flow.CONTINUE,
-    cst.If: _if,
-    cst.For: _for,
-    cst.While: _while,
-    cst.Try: _try,
-    cst.TryStar: _try,
-    cst.Match: _match,
-    cst.With: _with,
-    cst.FunctionDef: _function,
-    cst.ClassDef: _class,
-    cst.Import: _import,
-    cst.ImportFrom: _import,
-    cst.Global: _global,
-    cst.Nonlocal: _global,
-    cst.Del: _delete,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Expr: _expression,
+    ast.Return: _return,
+    ast.Raise: lambda vm, node, scope: Flow.RETURN,
+    ast.Break: lambda vm, node, scope: Flow.BREAK,
+    ast.Continue: lambda vm, node, scope: Flow.CONTINUE,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.Try: _try,
+    # `except*` came with Python 3.11.
+    getattr(ast, "TryStar", ast.Try): _try,
+    ast.Match: _match,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Import: _import,
+    ast.ImportFrom: _import,
+    ast.Global: _global,
+    ast.Nonlocal: _global,
+    ast.Delete: _delete,
 }

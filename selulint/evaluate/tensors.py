@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import Any
-
-import libcst as cst
 
 from selulint.evaluate import arrays, variables
 from selulint.evaluate.building import Draft, sources, tensors_in
@@ -14,11 +13,11 @@ from selulint.evaluate.values import Array, BoundMethod, Const, Layer, ModuleAtt
 from selulint.graph import Kind, Place
 
 _MERGES: dict[type, str] = {
-    cst.Add: "add",
-    cst.Subtract: "subtract",
-    cst.Multiply: "multiply",
-    cst.Divide: "divide",
-    cst.MatrixMultiply: "matmul",
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.MatMult: "matmul",
 }
 
 
@@ -40,12 +39,12 @@ def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place
     """An operator between tensors, or between a tensor and something else."""
     both = bool(tensors_in(left)) and bool(tensors_in(right))
     other = right if tensors_in(left) else left
-    if operation is cst.Add and variables.is_vector(other):
+    if operation is ast.Add and variables.is_vector(other):
         return left if other is right else right
-    if operation is cst.MatrixMultiply and isinstance(other, Array):
+    if operation is ast.MatMult and isinstance(other, Array):
         weight = arrays.init_of_weight(other, "matmul") if other is right else arrays.init_of_left(other)
         return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place, weight=weight)
-    if operation is cst.MatrixMultiply and isinstance(other, Layer | ModuleAttribute):
+    if operation is ast.MatMult and isinstance(other, Layer | ModuleAttribute):
         return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place)
     if isinstance(other, Const) and not both:
         return _with_constant(vm, operation, left, right, other, place)
@@ -58,16 +57,16 @@ def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place
 def _with_constant(vm: Machine, operation: type, left: Value, right: Value, other: Const, place: Place) -> Value:
     known = other.value if isinstance(other.value, int | float) else None
     spelled = {"constant": other.place} if other.place is not None else {}
-    if operation is cst.Multiply or (operation is cst.Divide and other is right):
-        factor = known if operation is cst.Multiply or not known else 1 / known
+    if operation is ast.Mult or (operation is ast.Div and other is right):
+        factor = known if operation is ast.Mult or not known else 1 / known
         return emit(vm, Kind.SCALE, "scale", [left, right], place, args={"factor": factor}, spelled=spelled)
-    if operation in (cst.Add, cst.Subtract):
-        if operation is cst.Subtract and other is left:
+    if operation in (ast.Add, ast.Sub):
+        if operation is ast.Sub and other is left:
             right, known = scale(vm, right, place), known
-        elif operation is cst.Subtract:
+        elif operation is ast.Sub:
             known = -known if known is not None else None
         return emit(vm, Kind.SCALE, "shift", [left, right], place, args={"shift": known}, spelled=spelled)
-    return opaque(vm, "power" if operation is cst.Power else "an operator", [left, right], place)
+    return opaque(vm, "power" if operation is ast.Pow else "an operator", [left, right], place)
 
 
 def compare(vm: Machine, operation: type, left: Value, right: Value, place: Place) -> Value:

@@ -218,18 +218,17 @@ class FunctionValue(Value):
 
     @property
     def name(self) -> str:
-        name = getattr(self.node, "name", None)
-        return name.value if name is not None else "<lambda>"
+        return getattr(self.node, "name", "<lambda>")
 
     @property
     def parameters(self) -> tuple[list[str], frozenset[str], str, str]:
         """Names of what may be positional, of all that keywords may bind, of `*args` and of `**kwargs` ("" for none)."""
         if self._parameters is None:
-            params = self.node.params
-            names = [param.name.value for param in (*params.posonly_params, *params.params)]
-            keywords = frozenset((*names, *(param.name.value for param in params.kwonly_params)))
-            star = getattr(getattr(params.star_arg, "name", None), "value", "")  # a bare `*` has no name
-            self._parameters = (names, keywords, star, params.star_kwarg.name.value if params.star_kwarg else "")
+            params = self.node.args
+            names = [param.arg for param in (*params.posonlyargs, *params.args)]
+            keywords = frozenset((*names, *(param.arg for param in params.kwonlyargs)))
+            star, stars = params.vararg, params.kwarg
+            self._parameters = (names, keywords, star.arg if star else "", stars.arg if stars else "")
         return self._parameters
 
 
@@ -255,7 +254,7 @@ class ClassValue(Mutable):
 
     @property
     def name(self) -> str:
-        name: str = self.node.name.value
+        name: str = self.node.name
         return name
 
     def mro(self) -> list[Value]:

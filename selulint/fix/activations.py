@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Fix
-from selulint.fix.plan import Plan, Refused, is_string, like, plan
+from selulint.diagnostic import Fix, Refused
+from selulint.fix.plan import Plan, is_string, like, plan
 from selulint.fix.signatures import parameters
 from selulint.frameworks import SPECS
 from selulint.graph import Kind, Model, Op, Place

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from selulint.fix.plan import Plan, Refused, is_string, like
+from selulint.diagnostic import Refused
+from selulint.fix.plan import Plan, is_string, like
 from selulint.graph import Init, Model, Op, Place
 
 if TYPE_CHECKING:

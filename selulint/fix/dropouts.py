@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Fix
+from selulint.diagnostic import Fix, Refused
 from selulint.fix.declared import is_legacy
-from selulint.fix.plan import Plan, Refused, passes, plan
+from selulint.fix.plan import Plan, passes, plan
 from selulint.frameworks import SPECS
 from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op, Place
 
@@ -216,7 +216,8 @@ def _is_module(draft: Draft, unit: Any, cls: Any, depth: int) -> bool:
         for number in draft.file.bindings.get(getattr(base.value, "value", ""), ()) if depth < 8 else ():
             other = draft.file.unit(number)
             if any(
-                type(each).__name__ == "ClassDef" and _is_module(draft, other, each, depth + 1) for each in other.body
+                type(each).__name__ == "ClassDef" and _is_module(draft, other, each, depth + 1)
+                for each in other.module.body
             ):
                 return True
     return False

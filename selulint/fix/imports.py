@@ -228,7 +228,7 @@ class Imports:
         return Edit(end, end, block)
 
     def _is_docstring(self, number: int) -> bool:
-        statement = self.file.unit(number).body[0]
+        statement = self.file.unit(number).module.body[0]
         small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
         return isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString | cst.ConcatenatedString)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Fix
+from selulint.diagnostic import Fix, Refused
 from selulint.fix.declared import edit, is_declared, set_lecun
-from selulint.fix.plan import Plan, Refused, is_string, like, plan
+from selulint.fix.plan import Plan, is_string, like, plan
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.fitting import SQUASHING, bias_moments
 from selulint.moments.maps import SANE_WINDOW

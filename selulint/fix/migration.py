@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from selulint.diagnostic import Fix
+from selulint.diagnostic import Fix, Refused
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
 from selulint.fix.mixed import with_mixed
-from selulint.fix.plan import Plan, Refused, plan
+from selulint.fix.plan import Plan, plan
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
 from selulint.moments.propagate import stays_in_box

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Applicability, Fix
+from selulint.diagnostic import Applicability, Fix, Refused
 from selulint.graph import Model, Op, Place
 
 if TYPE_CHECKING:
     from selulint.fix.edits import Draft
-
-
-class Refused(Exception):
-    """There is no fix that would be right; the message says why."""
 
 
 @dataclass(slots=True)

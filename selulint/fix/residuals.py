@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from selulint.diagnostic import Fix
+from selulint.diagnostic import Fix, Refused, Span
 from selulint.fix.initialisers import make_lecun
-from selulint.fix.plan import Plan, Refused, plan
+from selulint.fix.plan import Plan, plan
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 
 _BRANCH = frozenset({Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.RESHAPE, Kind.POOL})
@@ -45,14 +45,18 @@ def residuals(model: Model, chain: Collection[int], ignored: Collection[int] = (
     if any(op.index not in chain or op.rivals for op in hidden):
         return
     above = _ancestors(model)
-    places = {_place(op) for op in merges}
+    spans = [(place.unit, place.span) for place in map(_place, merges) if place is not None]
     for op in merges:
         place = _place(op)
         assert place is not None
-        if not any(Place(around, place.unit) in places for around in place.unit.ancestors(place.node)):
+        if not any(unit is place.unit and _is_around(span, place.span) for unit, span in spans):
             found = _residual(model, op, place, chain, frozenset(ignored), above)
             if found is not None:
                 yield found
+
+
+def _is_around(outer: Span, inner: Span) -> bool:
+    return outer != inner and outer.start <= inner.start and inner.end <= outer.end
 
 
 def _place(op: Op) -> Place | None:

@@ -197,7 +197,7 @@ class _Walk:
     def _is_plain(self, op: Op) -> bool:
         """Whether each input of a merge is one operand, and they are different tensors."""
         place = _place(op)
-        is_operator = place is not None and type(place.node).__name__ in ("BinaryOperation", "AugAssign")
+        is_operator = place is not None and type(place.syntax).__name__ in ("BinOp", "AugAssign")
         roots = {self._root(each) for each in self.model.inputs(op)}
         return len(roots) == len(op.inputs) and (not is_operator or len(op.inputs) == 2)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
-
-import libcst as cst
 
 # Packages that are another package, or a part of it, under another name; the first prefix that fits is replaced, again
 # and again, so longer ones stand before the shorter ones that they contain.
@@ -116,47 +115,28 @@ def _flattened(dotted: str) -> str:
     return f"keras.layers.{match['merge']}"
 
 
-def imported(node: cst.Import | cst.ImportFrom) -> dict[str, str]:
+def imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     """Local name to canonical dotted name for all that one import binds.
 
     Relative imports give names that start with "."; a star import gives `{"*": package}`, the package in which the names
     are to be looked up.
     """
-    if isinstance(node, cst.Import):
+    if isinstance(node, ast.Import):
         return dict(_module(alias) for alias in node.names)
-    base = "." * len(node.relative) + (_dotted(node.module) if node.module is not None else "")
-    if isinstance(node.names, cst.ImportStar):
+    base = "." * node.level + (node.module or "")
+    if node.names[0].name == "*":
         # A module like torch.nn.modules.activation is canonical only together with a name in it.
         package = canonical(_join(base, "Name")).removesuffix("Name")
         return {"*": package.rstrip(".") or package}
-    found = {}
-    for alias in node.names:
-        name = _dotted(alias.name)
-        found[_local(alias) or name] = canonical(_join(base, name))
-    return found
+    return {alias.asname or alias.name: canonical(_join(base, alias.name)) for alias in node.names}
 
 
-def _module(alias: cst.ImportAlias) -> tuple[str, str]:
-    dotted = _dotted(alias.name)
-    local = _local(alias)
-    if local is not None:
-        return local, canonical(dotted)
-    first = dotted.partition(".")[0]
+def _module(alias: ast.alias) -> tuple[str, str]:
+    if alias.asname is not None:
+        return alias.asname, canonical(alias.name)
+    first = alias.name.partition(".")[0]
     return first, canonical(first)
-
-
-def _local(alias: cst.ImportAlias) -> str | None:
-    return _dotted(alias.asname.name) if alias.asname is not None else None
 
 
 def _join(base: str, name: str) -> str:
     return base + name if base.endswith(".") else f"{base}.{name}"
-
-
-def _dotted(node: cst.BaseExpression) -> str:
-    parts: list[str] = []
-    while isinstance(node, cst.Attribute):
-        parts.append(node.attr.value)
-        node = node.value
-    assert isinstance(node, cst.Name)
-    return ".".join([node.value, *reversed(parts)])

@@ -25,6 +25,8 @@ _BYTE_MARKERS, _BYTE_CONSTANTS, _BYTE_EXPONENTIALS = (
     tuple(word.encode() for word in words) for words in (_MARKERS, _CONSTANTS, _EXPONENTIALS)
 )
 
+_MARKED = re.compile("|".join(map(re.escape, _MARKERS)), re.IGNORECASE)
+_QUOTED = re.compile("[\"']")
 _LINE_END = re.compile(r"\r\n?|\n")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
@@ -65,7 +67,7 @@ class Statement:
     `kind` is "def", "class", "import" or "other"; `binds` the names it binds in the module, in order; `mentions` the names
     it reads (for a def or class every word of its text); `relevant` whether models may be built in it or with it;
     `marked` names the methods of a relevant class that hold a marker themselves or call what is relevant; of a relevant
-    function, the function itself where it holds a marker.
+    function, the function itself where it holds a marker. `nodes` are the syntax trees.
     """
 
     start: int
@@ -75,6 +77,7 @@ class Statement:
     mentions: frozenset[str]
     relevant: bool
     marked: frozenset[str] = frozenset()
+    nodes: tuple[ast.stmt, ...] = ()
 
 
 def is_candidate(data: bytes) -> bool:
@@ -108,9 +111,9 @@ def syntax_error(text: str, path: str, scopes: bool = True) -> tuple[str, int, i
     return None
 
 
-def index(text: str) -> tuple[Statement, ...]:
+def index(text: str, starts: list[int] | None = None) -> tuple[Statement, ...]:
     """The top-level statements of a module in order. Raises SyntaxError for a text that is no Python."""
-    starts = _line_starts(text)
+    starts = line_starts(text) if starts is None else starts
     drafts = [_draft(text, starts, group) for group in _groups(text, starts, _parse(text).body)]
     relevant = _relevant(text, drafts)
     builders = {drafts[number].binds[0] for number in relevant if drafts[number].kind in ("def", "class")}
@@ -123,6 +126,7 @@ def index(text: str) -> tuple[Statement, ...]:
             draft.mentions,
             number in relevant,
             _marked_methods(text, draft, builders) if number in relevant else frozenset(),
+            draft.nodes,
         )
         for number, draft in enumerate(drafts)
     )
@@ -155,7 +159,7 @@ def _not_python(error: BaseException) -> SyntaxError:
     return SyntaxError(message, ("<text>", 1, 1, ""))
 
 
-def _line_starts(text: str) -> list[int]:
+def line_starts(text: str) -> list[int]:
     """Offset of every line, and the length of the text, as Python counts lines: form feeds do not end one."""
     if "\r" in text:
         return [0, *(match.end() for match in _LINE_END.finditer(text)), len(text)]
@@ -201,7 +205,7 @@ def _logical_end(text: str, starts: list[int], node: ast.stmt) -> int:
 class _Draft(NamedTuple):
     """A statement of which nobody knows yet whether it is relevant.
 
-    `aliases` are names that an import binds to something whose own name is a marker.
+    `aliases` are names that an import binds to something whose own name is a marker; `remarks` are the lines of docstrings.
     """
 
     start: int
@@ -211,6 +215,8 @@ class _Draft(NamedTuple):
     mentions: frozenset[str]
     aliases: tuple[str, ...]
     methods: tuple[tuple[str, int, int], ...] = ()
+    remarks: tuple[tuple[int, int], ...] = ()
+    nodes: tuple[ast.stmt, ...] = ()
 
 
 def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
@@ -219,13 +225,32 @@ def _draft(text: str, starts: list[int], group: _Group) -> _Draft:
     if isinstance(node, DEFINITIONS):
         kind = "class" if isinstance(node, ast.ClassDef) else "def"
         words = frozenset(_IDENTIFIER.findall(text, start, end))
-        return _Draft(start, end, kind, (node.name,), words, (), _methods(starts, node))
+        remarks = tuple(_remarks(starts, [node]))
+        return _Draft(start, end, kind, (node.name,), words, (), _methods(starts, node), remarks, tuple(group.nodes))
     names = Names()
     for each in group.nodes:
         names.scan(each)
-    aliases = tuple(local for local, name in names.imported.items() if _is_marked(name.lower()))
+    aliases = tuple(local for local, name in names.imported.items() if _MARKED.search(name))
     kind = "import" if all(isinstance(each, IMPORTS) for each in group.nodes) else "other"
-    return _Draft(start, end, kind, tuple(names.binds), frozenset(names.reads), aliases)
+    remarks = ((start, end),) if all(map(_is_remark, group.nodes)) else ()
+    return _Draft(
+        start, end, kind, tuple(names.binds), frozenset(names.reads), aliases, (), remarks, tuple(group.nodes)
+    )
+
+
+def _remarks(starts: list[int], nodes: Iterable[ast.stmt]) -> Iterator[tuple[int, int]]:
+    """The lines of the docstrings of definitions and of those inside them."""
+    for node in nodes:
+        if isinstance(node, DEFINITIONS):
+            first, *others = node.body
+            after = others[0].lineno if others else node.end_lineno or 0
+            if _is_remark(first) and node.lineno < first.lineno and (not others or (first.end_lineno or 0) < after):
+                yield starts[first.lineno - 1], starts[first.end_lineno or 0]
+            yield from _remarks(starts, node.body)
+
+
+def _is_remark(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _methods(starts: list[int], node: ast.stmt) -> tuple[tuple[str, int, int], ...]:
@@ -237,16 +262,28 @@ def _methods(starts: list[int], node: ast.stmt) -> tuple[tuple[str, int, int], .
 
 def _marked_methods(text: str, draft: _Draft, builders: set[str]) -> frozenset[str]:
     if draft.kind == "def":
-        return frozenset(draft.binds if _is_marked(text[draft.start : draft.end].lower()) else ())
+        return frozenset(draft.binds if _is_marked(text, draft, draft.start, draft.end) else ())
     return frozenset(
         name
         for name, start, end in draft.methods
-        if _is_marked(text[start:end].lower()) or not builders.isdisjoint(_CALLED.findall(text, start, end))
+        if _is_marked(text, draft, start, end) or not builders.isdisjoint(_CALLED.findall(text, start, end))
     )
 
 
-def _is_marked(low: str) -> bool:
-    return any(marker in low for marker in _MARKERS)
+def _is_marked(text: str, draft: _Draft, start: int, end: int) -> bool:
+    """Whether a part of a statement holds a marker outside of comments and docstrings."""
+    low = text[start:end].lower()
+    return any(marker in low for marker in _MARKERS) and any(
+        not _is_aside(text, draft, match.start()) for match in _MARKED.finditer(text, start, end)
+    )
+
+
+def _is_aside(text: str, draft: _Draft, at: int) -> bool:
+    if any(start <= at < end for start, end in draft.remarks):
+        return True
+    before, hash_, _ = text[text.rfind("\n", 0, at) + 1 : at].partition("#")
+    # A quote may mean that the hash stands in a string; then the marker counts, wherever it is.
+    return bool(hash_) and not _QUOTED.search(before)
 
 
 def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
@@ -288,7 +325,8 @@ def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
 
     for number, draft in enumerate(drafts):
         low = text[draft.start : draft.end].lower()
-        marked = _is_marked(low) or (exponential and any(digits in low for digits in _CONSTANTS))
+        spelled_out = exponential and any(digits in low for digits in _CONSTANTS)
+        marked = spelled_out or _is_marked(text, draft, draft.start, draft.end)
         if not marked:
             continue
         if draft.kind != "import":
