@@ -184,13 +184,26 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
         bias if bias is None or own(bias.place) is bias.place else replace(bias, place=None),
         draft.fan_in,
         draft.fan_out,
-        own(draft.chooser),
+        own(_naming(draft)),
         draft.rivals,
         {name: place for name, place in spelled.items() if own(place)} if spelled else spelled,
         bool(layer and layer.cells.get("addressed")),
         constraint=(constraint.value, place) if constraint and (place := own(constraint.place)) else None,
         lost=own(lost.place) if lost else None,
     )
+
+
+def _naming(draft: Draft) -> Place | None:
+    """The default that selected an op by its name; one that decided something larger (a kind of network) selects no op."""
+    spelled = getattr(draft.chooser.syntax, "value", None) if draft.chooser is not None else None
+    if not isinstance(spelled, str):
+        return None
+    names = (draft.function, draft.name.rpartition(".")[2])
+    return draft.chooser if any(_bare(name) in _bare(spelled) for name in names if name) else None
+
+
+def _bare(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def tensors_in(value: Value) -> list[Tensor]:
