@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from selulint.evaluate import sequences
 from selulint.evaluate.values import Const, ListValue, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
+# A width of many digits asks for a text as long.
+_WIDE = re.compile(r"%[^a-zA-Z%]*(?:\d{3}|\*)")
 
 
 def plain(value: Value) -> Any:
@@ -32,3 +35,11 @@ def lift(result: Any) -> Value:
     if isinstance(result, list | tuple):
         return ListValue.of(lift(item) for item in result)
     return Const(result)
+
+
+def formatted(template: str, value: Value) -> Value:
+    """What `template % value` gives."""
+    known = plain(value)
+    if known is UNKNOWN or _WIDE.search(template):
+        return Unknown("a formatted string")
+    return compute(lambda: template % (tuple(known) if isinstance(known, list) else known))

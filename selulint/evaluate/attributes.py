@@ -29,6 +29,7 @@ from selulint.evaluate.values import (
 from selulint.graph import Place
 from selulint.syntax.names import canonical
 
+_DICT_METHODS = frozenset(dir(dict))
 _NOT_TENSORS = frozenset({"device", "dtype", "ndim", "requires_grad", "is_cuda", "grad", "name"})
 
 
@@ -48,8 +49,7 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
         case Tensor():
             return Unknown(f"`{name}` of a tensor") if name in _NOT_TENSORS else BoundMethod(value, name, place)
         case ClassValue():
-            found = value.find(name)
-            return Const(value.name) if name == "__name__" else found or Unknown(f"class attribute `{name}`")
+            return _of_class(value, name, place)
         case Super():
             return _of_super(value, name, place)
         case Either():
@@ -58,30 +58,58 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
             return joined
         case FunctionValue():
             return Const(value.name) if name == "__name__" else Unknown(f"`{name}` of a function")
+        case DictValue() if name in value.entries and name not in _DICT_METHODS:
+            return value.entries[name]
+        case Const() if name == "value":
+            return value  # the member of an enumeration
         case ListValue() | TupleValue() | DictValue() | Const() | BoundMethod() | Builtin():
             return BoundMethod(value, name, place)
     return Unknown(f"attribute `{name}` of something unknown", isinstance(value, Unknown) and value.parameter)
 
 
-def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None) -> Value:
+def of_instance(vm: Machine, instance: Instance, name: str, place: Place) -> Value:
     """An attribute of an object: its own, its class's (methods bound, properties called), else one of its framework base."""
     if name in instance.cells:
-        own: Value = instance.cells[name]
-        return own
+        stored: Value = instance.cells[name]
+        return stored
     if name == "__class__":
         return instance.cls
+    if name in ("_modules", "__dict__"):
+        return _namespace(instance)
+    if f".{name}" in instance.cells:
+        return instance.cells[f".{name}"]  # type: ignore[no-any-return]
     found = instance.cls.find(name)
     if isinstance(found, FunctionValue):
         if "property" in found.decorators or "cached_property" in found.decorators:
             from selulint.evaluate.calls import NO_ARGUMENTS, invoke
 
             return invoke(vm, found, NO_ARGUMENTS.prepend(instance), place)
-        return found if "staticmethod" in found.decorators else BoundMethod(instance, found, place)
+        if "staticmethod" in found.decorators:
+            return found
+        return BoundMethod(instance.cls if "classmethod" in found.decorators else instance, found, place)
     if found is not None:
         return found
+    base = instance.cells.get("base")
+    own = _of_layer(base, name, place) if isinstance(base, Layer) and place is not None else None
+    if own is not None and not isinstance(own, BoundMethod):
+        return own
     if name == "training" or not has_foreign_base(instance.cls):
         return Unknown(f"attribute `{name}` that is set nowhere")
     return BoundMethod(instance, name, place)
+
+
+def _of_class(cls: ClassValue, name: str, place: Place) -> Value:
+    if name == "__name__":
+        return Const(cls.name)
+    found = cls.find(name)
+    if isinstance(found, FunctionValue) and "classmethod" in found.decorators:
+        return BoundMethod(cls, found, place)
+    return found or Unknown(f"class attribute `{name}`")
+
+
+def _namespace(module: Instance | Layer) -> DictValue:
+    """`self._modules` and `self.__dict__`: what is stored under names, as it is now."""
+    return DictValue({str(key).lstrip("."): each for key, each in module.cells.items() if isinstance(each, Value)})
 
 
 def has_foreign_base(cls: ClassValue) -> bool:
@@ -103,6 +131,8 @@ def _of_layer(layer: Layer, name: str, place: Place) -> Value:
         return own
     if name == "__class__":
         return Symbol(layer.name)
+    if name == "_modules":
+        return _namespace(layer)
     if name in ("bias", "bias_hh", "bias_ih") and layer.constant("bias") is False:
         return Const(None)
     if name in ("weight", "bias") and layer.spec.kind in ("parametric", "norm"):
@@ -121,7 +151,11 @@ def put(vm: Machine, owner: Value, name: str, value: Value, place: Place) -> Non
         case Instance():
             for layer in _unlabelled(value):
                 layer.label = name
-            vm.write(owner, name, value)
+            base = owner.cells.get("base")
+            if isinstance(base, Layer) and name in ("weight", "bias"):
+                initialise.overwrite(vm, ModuleAttribute(base, name), value, place)
+            else:
+                vm.write(owner, name, value)
         case ModuleAttribute():
             if name == "data":
                 initialise.overwrite(vm, owner, value, place)
@@ -140,4 +174,5 @@ def put(vm: Machine, owner: Value, name: str, value: Value, place: Place) -> Non
 
 def _unlabelled(value: Value) -> list[Layer]:
     options = value.options if isinstance(value, Either) else (value,)
-    return [option for option in options if isinstance(option, Layer) and not option.label]
+    layers = [option.cells.get("base") if isinstance(option, Instance) else option for option in options]
+    return [layer for layer in layers if isinstance(layer, Layer) and not layer.label]

@@ -9,7 +9,19 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import builtins, initialise, keras, layers, library, methods, modules, tensors
+from selulint.evaluate import (
+    builtins,
+    derived,
+    initialise,
+    keras,
+    keras_models,
+    layers,
+    library,
+    methods,
+    modules,
+    records,
+    tensors,
+)
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
@@ -39,14 +51,18 @@ from selulint.graph import Place
 
 @dataclass(slots=True)
 class Arguments:
-    """The arguments of a call; `open` means that stars bring more that nobody knows."""
+    """The arguments of a call; `open` means that stars bring more that nobody knows.
+
+    `outside` says that only what callers from outside the file pass on may be among them.
+    """
 
     positional: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict)
     open: bool = False
+    outside: bool = False
 
     def prepend(self, *values: Value) -> Arguments:
-        return Arguments((*values, *self.positional), self.keywords, self.open)
+        return Arguments((*values, *self.positional), self.keywords, self.open, self.outside)
 
     @property
     def all(self) -> list[Value]:
@@ -59,6 +75,8 @@ class Arguments:
 
 
 NO_ARGUMENTS = Arguments()
+# The reason of what `*args` of an entry point stands for.
+COLLECTED = "an argument"
 
 
 def scope_owner(scope: Scope) -> ClassValue | None:
@@ -90,7 +108,8 @@ def _call_bound(vm: Machine, bound: Any, args: Arguments, place: Place) -> Value
 
 
 def _call_partial(vm: Machine, partial: Any, args: Arguments, place: Place) -> Value:
-    merged = Arguments((*partial.args, *args.positional), {**partial.keywords, **args.keywords}, args.open)
+    keywords = {**partial.keywords, **args.keywords}
+    merged = Arguments((*partial.args, *args.positional), keywords, args.open, args.outside)
     return call(vm, partial.function, merged, place)
 
 
@@ -143,10 +162,12 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     bind(function, args, scope, from_outside=not vm.calls)
     vm.used.add(id(function.node))
     vm.calls.append(function)
+    vm.scopes.append(scope)
     try:
         return _run_body(vm, function, scope)
     finally:
         vm.calls.pop()
+        vm.scopes.pop()
 
 
 def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
@@ -169,25 +190,30 @@ def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
 def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: bool = False) -> None:
     """Bind arguments to parameters; what nobody passes takes its default, else it is an unknown parameter.
 
-    A call `from_outside` is one that the file does not make: what its star parameters collect is unknown.
+    A call `from_outside` is one that the file does not make: what its star parameters collect is unknown. Handed on to
+    other parameters it leaves them their defaults, as for any parameter that callers from outside may set.
     """
     names, keyword_names, star, stars = function.parameters
     cells = scope.cells
-    cells.update(zip(names, args.positional, strict=False))
+    for name, value in zip(names, args.positional, strict=False):
+        if type(value) is not Unknown or value.reason is not COLLECTED or name not in function.defaults:
+            cells[name] = value
     extra = args.positional[len(names) :]
     if star:
         more = from_outside and not extra
-        extra = (Unknown("an argument", parameter=True),) * 2 if more else extra
+        extra = (Unknown(COLLECTED, parameter=True),) * 2 if more else extra
         cells[star] = ListValue.of(extra, open=args.open or more)
     rest: dict[str, Value] = {}
     for key, value in args.keywords.items():
         (cells if key in keyword_names else rest)[key] = value
     if stars:
-        cells[stars] = DictValue(rest, open=args.open or from_outside)
+        only_outside = from_outside or (args.open and args.outside)
+        cells[stars] = DictValue(rest, open=args.open or from_outside, outside=only_outside)
+    is_open = args.open and not args.outside
     for name in keyword_names:
         if name not in cells:
             unknown = Unknown(f"parameter `{name}`", parameter=True)
-            cells[name] = unknown if args.open else function.defaults.get(name, unknown)
+            cells[name] = unknown if is_open else function.defaults.get(name, unknown)
 
 
 def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Instance:
@@ -199,18 +225,29 @@ def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> 
         invoke(vm, constructor, args.prepend(instance), place)
     elif modules.container_base(cls) is not None:
         modules.fill_container(vm, instance, args)
+    elif records.is_record(cls):
+        records.fill(vm, instance, args, place)
+    else:
+        derived.build(vm, instance, args, place)
     vm.created.append(instance)
     return instance
 
 
 def call_instance(vm: Machine, instance: Instance, args: Arguments, place: Place) -> Value:
     """Calling a module runs its `forward` (PyTorch) or `call` (Keras); a container without one runs its items."""
+    keras_models.build_once(vm, instance, args, place)
     for name in ("forward", "call", "__call__"):
-        method = instance.cells.get(name) or instance.cls.find(name)
-        if isinstance(method, FunctionValue):
-            return invoke(vm, method, args.prepend(instance), place)
+        own = instance.cells.get(name)
+        if own is not None:
+            return call(vm, own, args, place)
+        method = instance.cls.find(name)
+        if method is not None:
+            return call(vm, method, args.prepend(instance), place)
     if "items" in instance.cells:
-        return layers.thread(vm, instance.cells["items"], args, place)
+        return layers.thread(vm, instance.cells["items"], args, place, bool(instance.cells.get("open")))
+    base = derived.base_of(instance)
+    if base is not None:
+        return layers.apply(vm, base, args, place)
     return tensors.opaque(vm, f"`{instance.cls.name}` has no forward", args.all, place)
 
 
@@ -230,6 +267,10 @@ def call_method(vm: Machine, receiver: Value, name: str, args: Arguments, place:
     return methods.method(vm, receiver, name, args, place)
 
 
+# Methods that are called by the name of a framework's class: `nn.Module.__init__(self)`.
+_UNBOUND = frozenset({"__init__", "forward", "call", "__call__"})
+
+
 @cache
 def _computes(name: str) -> Callable[..., Value] | None:
     return library.SYMBOLS.get(name)
@@ -242,6 +283,10 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
         return host(vm, args, place)
     spec = SPECS.get(symbol.name)
     if spec is None:
+        owner, _, method = symbol.name.rpartition(".")
+        if method in _UNBOUND and owner in SPECS and args.positional and isinstance(args.positional[0], Instance):
+            rest = Arguments(args.positional[1:], args.keywords, args.open, args.outside)
+            return modules.method(vm, args.positional[0], f"super.{method}", rest, place)
         if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
             return made
         initialise.escape(vm, symbol.name, args.all)

@@ -28,15 +28,14 @@ _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
-def compare(vm: Machine, node: Any, left: Value, right: Value, place: Place) -> Value:
-    """The value of a comparison of two values; `node` is the expression that spells it."""
-    target = node.comparisons[0]
+def compare(vm: Machine, target: Any, first: Any, left: Value, right: Value, place: Place) -> Value:
+    """The value of comparing `left`, which the expression `first` spells, as one target of a comparison says."""
     if tensors_in(left) or tensors_in(right):
         return tensors.compare(vm, type(target.operator), left, right, place)
     result = _compare(type(target.operator), left, right)
     if result is None:
         return Unknown("a comparison")
-    sides = ((left, node.left), (right, target.comparator))
+    sides = ((left, first), (right, target.comparator))
     assumed = [side for side, _ in sides if isinstance(side, Const) and side.assumed]
     if not assumed or not all(side in assumed or type(spelled) in _PLAIN for side, spelled in sides):
         return Const(result)

@@ -8,13 +8,16 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import attributes, calls, comparisons, loops, sequences, tensors
+from selulint.evaluate import arithmetic, attributes, calls, comparisons, loops, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
+    MAX_OPTIONS,
+    NONE,
     Builtin,
     Const,
     DictValue,
+    Either,
     FunctionValue,
     ListValue,
     Scope,
@@ -80,9 +83,13 @@ def _formatted(vm: Machine, node: Any, scope: Scope) -> Value:
             text += part.value
             continue
         value = evaluate(vm, part.expression, scope)
-        if not isinstance(value, Const) or part.format_spec is not None:
+        spec = "".join(each.value for each in part.format_spec or () if isinstance(each, cst.FormattedStringText))
+        if not isinstance(value, Const) or len(spec) > 8:
             return Unknown("a formatted string")
-        text += str(value.value)
+        try:
+            text += format(value.value, spec) if spec else str(value.value)
+        except (TypeError, ValueError):
+            return Unknown("a formatted string")
     return Const(text)
 
 
@@ -116,11 +123,10 @@ def _dict(vm: Machine, node: Any, scope: Scope) -> Value:
     for element in node.elements:
         value = evaluate(vm, element.value, scope)
         if type(element) is cst.StarredDictElement:
-            if isinstance(value, DictValue):
-                result.cells.update(value.entries)
-                result.open = result.open or value.open
-            else:
-                result.open = True
+            entries, more = sequences.entries_of(vm, value)
+            result.cells.update(entries)
+            result.outside = more and (result.outside or not result.open) and getattr(value, "outside", False)
+            result.open = result.open or more
             continue
         key = evaluate(vm, element.key, scope)
         if isinstance(key, Const) and key.value.__hash__ is not None:
@@ -139,11 +145,12 @@ def _subscript(vm: Machine, node: Any, scope: Scope) -> Value:
         )
     index = node.slice[0].slice
     if type(index) is cst.Slice:
-        bounds = [
-            evaluate(vm, bound, scope) if bound else Const(None) for bound in (index.lower, index.upper, index.step)
-        ]
-        return sequences.get_slice(vm, value, bounds, place_of(node, scope))
+        return sequences.get_slice(vm, value, slice_bounds(vm, index, scope), place_of(node, scope))
     return sequences.get_item(vm, value, evaluate(vm, index.value, scope), place_of(node, scope))
+
+
+def slice_bounds(vm: Machine, index: Any, scope: Scope) -> list[Value]:
+    return [evaluate(vm, bound, scope) if bound else NONE for bound in (index.lower, index.upper, index.step)]
 
 
 def _index(vm: Machine, index: Any, scope: Scope) -> Value:
@@ -176,9 +183,19 @@ def combine(vm: Machine, operation: type, left: Value, right: Value, place: Plac
     """The value of a binary operation: arithmetic on constants, concatenation of sequences, an op on tensors."""
     if tensors_in(left) or tensors_in(right):
         return tensors.binary(vm, operation, left, right, place)
+    if operation is cst.Modulo and isinstance(left, Const) and isinstance(left.value, str):
+        return arithmetic.formatted(left.value, right)
     if isinstance(left, Const) and isinstance(right, Const):
         return constant(operation, left.value, right.value)
+    if isinstance(left, Either) or isinstance(right, Either):
+        pairs = [(one, other) for one in _options(left) for other in _options(right)]
+        joined: Value = join([combine(vm, operation, one, other, place) for one, other in pairs[:MAX_OPTIONS]])
+        return joined if len(pairs) <= MAX_OPTIONS else Unknown("too many alternatives")
     return sequences.combine(operation, left, right)
+
+
+def _options(value: Value) -> tuple[Value, ...]:
+    return value.options if isinstance(value, Either) else (value,)
 
 
 def constant(operation: type, left: Any, right: Any) -> Value:
@@ -239,10 +256,19 @@ def _boolean(vm: Machine, node: Any, scope: Scope) -> Value:
 
 def _comparison(vm: Machine, node: Any, scope: Scope) -> Value:
     left = evaluate(vm, node.left, scope)
-    if len(node.comparisons) != 1:
-        return Unknown("a chained comparison")
-    right = evaluate(vm, node.comparisons[0].comparator, scope)
-    return comparisons.compare(vm, node, left, right, Place(node, scope.unit))
+    place = Place(node, scope.unit)
+    result: Value = NONE
+    truths = []
+    for target in node.comparisons:
+        right = evaluate(vm, target.comparator, scope)
+        result = comparisons.compare(vm, target, node.left, left, right, place)
+        if len(node.comparisons) == 1:
+            return result
+        truths.append(vm.truth(result))
+        left = right
+    if False in truths:
+        return Const(False)
+    return Unknown("a chained comparison") if None in truths else Const(True)
 
 
 def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -306,7 +332,7 @@ def _arguments(vm: Machine, nodes: Any, scope: Scope) -> calls.Arguments:
     """Arguments of a call with stars expanded where they are known."""
     positional: list[Value] = []
     keywords: dict[str, Value] = {}
-    is_open = False
+    is_open = inside = False
     for arg in nodes:
         value = evaluate(vm, arg.value, scope)
         star = arg.star
@@ -320,11 +346,14 @@ def _arguments(vm: Machine, nodes: Any, scope: Scope) -> calls.Arguments:
             # Splices stay whole: a container of them keeps its alternatives apart.
             positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
             is_open = is_open or more
+            inside = inside or (more and not any(type(i) is Unknown and i.reason is calls.COLLECTED for i in items))
         else:
             if isinstance(value, DictValue):
                 keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
-            is_open = is_open or not isinstance(value, DictValue) or value.open
-    return calls.Arguments(tuple(positional), keywords, is_open)
+            more = not isinstance(value, DictValue) or value.open
+            is_open = is_open or more
+            inside = inside or (more and not getattr(value, "outside", False))
+    return calls.Arguments(tuple(positional), keywords, is_open, is_open and not inside)
 
 
 _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Value]] = {

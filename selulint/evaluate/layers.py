@@ -123,8 +123,11 @@ def construct(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: P
 def fill(vm: Machine, layer: Layer, args: Arguments) -> None:
     from selulint.evaluate.sequences import items_of
 
-    layer.cells["items"] = ()
     first = args.positional[0] if args.positional else args.keywords.get("modules") or args.keywords.get("layers")
+    if layer.spec.function in ("module_dict", "parameter_dict"):
+        _fill_dict(vm, layer, first)
+        return
+    layer.cells["items"] = ()
     if isinstance(first, DictValue):
         layer.cells["items"] = tuple(first.entries.values())
         layer.cells.update({f".{key}": value for key, value in first.entries.items()})
@@ -143,6 +146,18 @@ def fill(vm: Machine, layer: Layer, args: Arguments) -> None:
         layer.cells["items"], layer.cells["open"] = args.positional, args.open
 
 
+def _fill_dict(vm: Machine, layer: Layer, given: Value | None) -> None:
+    """A ModuleDict: its entries are cells whose keys begin with a dot; the cell `keyed` marks it."""
+    from selulint.evaluate.sequences import entries_of
+
+    entries, more = entries_of(vm, given) if given is not None else ({}, False)
+    layer.cells.update({"keyed": True, "open": more})
+    for key, value in entries.items():
+        layer.cells[f".{key}"] = value
+        if isinstance(value, Layer) and not value.label:
+            value.label = str(key)
+
+
 def as_item(vm: Machine, value: Value) -> Value:
     """An item of a container: an input tensor there stands for an input layer."""
     if isinstance(value, Tensor):
@@ -154,7 +169,9 @@ def apply(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
     """Call a layer object."""
     if layer.spec.kind == "container":
         if layer.spec.function == "keras_model":
-            return keras.apply_model(vm, layer, args, place)
+            from selulint.evaluate import keras_models
+
+            return keras_models.apply_model(vm, layer, args, place)
         if layer.spec.function != "sequential":
             return opaque(vm, f"a call of `{layer.name}`", args.all, place)
         return thread(vm, layer.cells["items"], args, place, bool(layer.cells.get("open")))
@@ -237,7 +254,14 @@ def apply_function(
     if not tensors:
         return Unknown(f"`{name}` of something unknown")
     is_call_of_symbol = symbol is None or getattr(place.node, "func", None) is symbol.node
-    kind = _KINDS.get(spec.kind, Kind.OPAQUE)
+    owner = _parameter_of(bound)
+    if owner is None and spec.function in _PRODUCTS:
+        owner = next((each for each in map(_owner, bound.values()) if each is not None), None)
+        if owner is not None and owner.name == "keras.Variable":
+            from selulint.evaluate import keras_models
+
+            return keras_models.apply_variable(vm, owner, tensors, place)
+    kind = Kind.PARAMETRIC if owner is not None and spec.function in _PRODUCTS else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
     features = {vm.builder.features(tensor) for tensor in tensors}
     return vm.builder.emit(
@@ -249,7 +273,7 @@ def apply_function(
             place if is_call_of_symbol else symbol,
             symbol,
             place,
-            _parameter_of(bound) if kind is Kind.PARAMETRIC else None,
+            owner if kind is Kind.PARAMETRIC else None,
             factor,
             chooser or vm.chooser,
             features=features.pop() if len(features) == 1 and kind not in (Kind.PARAMETRIC, Kind.OPAQUE) else None,
@@ -275,11 +299,18 @@ def _parameters(values: Sequence[Value]) -> list[Unknown]:
     return [value for value in inside if isinstance(value, Unknown) and value.parameter]
 
 
+# Products with a parameter are layers.
+_PRODUCTS = frozenset({"matmul", "einsum", "tensordot"})
+
+
 def _parameter_of(bound: Mapping[str, Value]) -> Layer | None:
-    weight = bound.get("weight")
+    return _owner(bound.get("weight"))
+
+
+def _owner(weight: Value | None) -> Layer | None:
     if isinstance(weight, ModuleAttribute):
         return weight.owner
-    return weight if isinstance(weight, Layer) else None
+    return weight if isinstance(weight, Layer) and weight.spec.function == "parameter" else None
 
 
 __all__ = ["Instance", "apply", "apply_function", "bind", "construct", "parameters", "thread"]

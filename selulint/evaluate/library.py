@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, builtins, sequences, tensors
+import libcst as cst
+
+from selulint.evaluate import arithmetic, builtins, records, sequences, tensors
 from selulint.evaluate.building import constants, tensors_in
 from selulint.evaluate.initialise import UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
@@ -60,6 +62,17 @@ def _chain(vm: Machine, args: Arguments, place: Place) -> Value:
     return ListValue.of([item for items, _ in found for item in items], open=any(more for _, more in found))
 
 
+def _operator(operation: type) -> Callable[[Machine, Arguments, Place], Value]:
+    def compute(vm: Machine, args: Arguments, place: Place) -> Value:
+        from selulint.evaluate.expressions import combine
+
+        if len(args.positional) != 2:
+            return Unknown("an operator")
+        return combine(vm, operation, args.positional[0], args.positional[1], place)
+
+    return compute
+
+
 _MATH = "sqrt log log2 log10 exp floor ceil pow".split()
 
 
@@ -69,6 +82,16 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "math.prod": _pure_symbol(math.prod),
     "numpy.prod": _pure_symbol(math.prod),
     "functools.partial": _partial,
+    "functools.partialmethod": _partial,
+    "dataclasses.field": records.field,
+    "attr.ib": records.field,
+    "attrs.field": records.field,
+    "pydantic.Field": records.field,
+    "collections.namedtuple": records.named_tuple,
+    "typing.NamedTuple": records.named_tuple,
+    "typing.cast": lambda vm, args, place: args.positional[1] if len(args.positional) == 2 else Unknown("a cast"),
+    "operator.mul": _operator(cst.Multiply),
+    "operator.add": _operator(cst.Add),
     "collections.OrderedDict": builtins.make_dict,
     "itertools.chain": _chain,
     "copy.deepcopy": _first,

@@ -14,6 +14,7 @@ from selulint.evaluate.building import Builder
 from selulint.evaluate.values import (
     Builtin,
     Const,
+    DictValue,
     Either,
     FunctionValue,
     Instance,
@@ -34,7 +35,7 @@ from selulint.evaluate.values import (
 from selulint.frameworks import SPECS
 from selulint.graph import Place
 from selulint.syntax.lazy import File
-from selulint.syntax.names import imported
+from selulint.syntax.names import CONVENTIONAL, imported
 
 STEPS_PER_FILE = 400_000
 STEPS_PER_ROOT = 50_000
@@ -45,7 +46,7 @@ _MISSING: Any = object()
 _BUILTINS = frozenset(
     "range len list tuple dict set frozenset zip enumerate reversed sorted isinstance issubclass getattr setattr hasattr "
     "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
-    "repr".split()
+    "repr staticmethod divmod".split()
 )
 
 
@@ -74,7 +75,12 @@ class Machine:
         self.chooser: Place | None = None
         self.created: list[Layer | Instance] = []
         self.used: set[int] = set()
+        # Keras's registry of names for the user's own activations, initialisers and layers.
+        self.custom = DictValue()
         self.calls: list[FunctionValue] = []
+        self.scopes: list[Scope] = []
+        # Conventional names (`nn`, `F`, `tf`) that nothing in the file binds, as far as the file uses them.
+        self.assumed: dict[str, str] = {}
         self._journal: list[tuple[int, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
         self._loading: set[int] = set()
         self._position = -1
@@ -96,6 +102,15 @@ class Machine:
             if target.serial < started and (id(target), key) not in frame:
                 frame[id(target), key] = (target, target.cells.get(key, _MISSING))
         target.cells[key] = value
+
+    def remove(self, target: Mutable, key: Any) -> Any:
+        """Take a cell out of a mutable value, as journalled as a write; None where there is none."""
+        if key not in target.cells:
+            return None
+        old = target.cells[key]
+        self.write(target, key, old)
+        del target.cells[key]
+        return old
 
     def branch(self, arms: Sequence[Callable[[], Flow]]) -> Flow:
         """Evaluate alternatives from the same state and continue with the join of those that fall through."""
@@ -149,7 +164,12 @@ class Machine:
         loaded = self._load(name)
         if loaded is not None:
             return loaded
-        return Builtin(name) if name in _BUILTINS else Unknown(f"the name `{name}` is not defined in this file")
+        if name in _BUILTINS:
+            return Builtin(name)
+        if name in CONVENTIONAL and name not in self.file.bindings:
+            self.assumed[name] = CONVENTIONAL[name]
+            return Symbol(CONVENTIONAL[name])
+        return Unknown(f"the name `{name}` is not defined in this file")
 
     def _load(self, name: str) -> Value | None:
         bindings = self.file.bindings.get(name, ())

@@ -8,7 +8,7 @@ from typing import Any
 
 import libcst as cst
 
-from selulint.evaluate import modules
+from selulint.evaluate import modules, records
 from selulint.evaluate.building import Builder, sources, tensors_in
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.machine import BudgetExhausted, Machine
@@ -55,7 +55,7 @@ def models_of(file: File) -> list[Model]:
     kept = _without_covered(found)
     trained = triage.trained_weights(file.source.text)
     for model in kept:
-        model.trained = trained
+        model.trained, model.assumed = trained, dict(vm.assumed)
     _group(kept)
     return kept
 
@@ -83,7 +83,7 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     def build() -> Instance:
         # A module is the same in all its methods; an agent's methods may each build models of their own.
         if not built or entry is None:
-            built[:] = [instantiate(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))]
+            built[:] = [instantiate(vm, cls, _unknown_arguments(vm, cls.find("__init__")), Place(cls.node, cls.unit))]
         return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
@@ -115,7 +115,7 @@ def _method_root(
 
 def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
-    unknowns = _unknown_arguments(function, skip).positional
+    unknowns = _unknown_arguments(vm, function, skip).positional
     result = invoke(vm, function, Arguments((*first, *unknowns)), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
     if not promoted:
@@ -134,14 +134,22 @@ def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Va
     return lambda: _invoke_promoting(vm, function, (), 0)
 
 
-def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
-    """Unknowns for the parameters that have no default."""
+def _unknown_arguments(vm: Machine, function: Any, skip: int = 1) -> Arguments:
+    """Unknowns for the parameters that have no default; records of the file, told by annotations, with their defaults."""
     if not isinstance(function, FunctionValue):
         return Arguments()
     params = function.node.params
-    names = [p.name.value for p in (*params.posonly_params, *params.params)][skip:]
-    required = [name for name in names if name not in function.defaults]
-    return Arguments(tuple(Unknown(f"parameter `{name}`", parameter=True) for name in required))
+    required = [p for p in (*params.posonly_params, *params.params)[skip:] if p.name.value not in function.defaults]
+    return Arguments(tuple(_unknown(vm, function, param) for param in required))
+
+
+def _unknown(vm: Machine, function: FunctionValue, param: cst.Param) -> Value:
+    annotation = param.annotation.annotation if param.annotation is not None else None
+    if type(annotation) is cst.Name and annotation.value in vm.file.bindings:
+        cls = vm.lookup(function.scope, annotation.value)
+        if isinstance(cls, ClassValue) and records.is_record(cls):
+            return instantiate(vm, cls, Arguments(), Place(annotation, function.unit))
+    return Unknown(f"parameter `{param.name.value}`", parameter=True)
 
 
 def _evaluate(vm: Machine, node: Any, name: str, run: Callable[[], Value], owner: ClassValue | None = None) -> _Root:

@@ -8,10 +8,21 @@ from typing import Any
 import libcst as cst
 
 from selulint.evaluate import attributes, calls, sequences
-from selulint.evaluate.expressions import combine, evaluate, place_of
+from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
-from selulint.evaluate.values import ClassValue, Const, FunctionValue, Layer, ListValue, Scope, Symbol, Unknown, Value
+from selulint.evaluate.values import (
+    ClassValue,
+    Const,
+    FunctionValue,
+    Instance,
+    Layer,
+    ListValue,
+    Scope,
+    Symbol,
+    Unknown,
+    Value,
+)
 from selulint.syntax.names import imported
 
 _AUGMENTED: dict[type, type] = {
@@ -98,9 +109,8 @@ def _augmented(vm: Machine, node: Any, scope: Scope) -> Flow:
     left = evaluate(vm, node.target, scope)
     right = evaluate(vm, node.value, scope)
     operation = _AUGMENTED.get(type(node.operator))
-    if isinstance(left, ListValue) and operation is cst.Add:
-        items, is_open = sequences.items_of(vm, right)
-        sequences.extend(vm, left, items, is_open)
+    if operation is cst.Add and (isinstance(left, ListValue) or (isinstance(left, Layer) and left.is_container)):
+        sequences.extend_by(vm, left, right)
         return Flow.NORMAL
     value = (
         combine(vm, operation, left, right, place_of(node, scope)) if operation else Unknown("an augmented assignment")
@@ -181,16 +191,30 @@ def _match(vm: Machine, node: Any, scope: Scope) -> Flow:
     subject = evaluate(vm, node.subject, scope)
     arms = []
     for case in node.cases:
-        pattern = case.pattern
-        wanted = evaluate(vm, pattern.value, scope) if isinstance(pattern, cst.MatchValue) else Unknown("a pattern")
-        is_wildcard = isinstance(pattern, cst.MatchAs) and pattern.pattern is None and case.guard is None
-        if isinstance(subject, Const) and isinstance(wanted, Const) and subject.value != wanted.value:
+        fits = _fits(vm, case.pattern, subject, scope)
+        if fits is False:
             continue
+        if isinstance(case.pattern, cst.MatchAs) and case.pattern.name is not None:
+            assign(vm, case.pattern.name, subject, scope)
         arms.append(lambda body=case.body: suite(vm, body, scope))
-        if is_wildcard or (isinstance(subject, Const) and isinstance(wanted, Const)):
+        if fits and case.guard is None:
             with vm.chosen_by(subject.place if isinstance(subject, Const) and subject.assumed else None):
                 return vm.branch(arms) if len(arms) > 1 else arms[0]()
     return vm.branch([*arms, lambda: Flow.NORMAL])
+
+
+def _fits(vm: Machine, pattern: Any, subject: Value, scope: Scope) -> bool | None:
+    """Whether a pattern of `match` fits; None where that cannot be told."""
+    kind = type(pattern)
+    if kind is cst.MatchAs:
+        return True if pattern.pattern is None else _fits(vm, pattern.pattern, subject, scope)
+    if kind is cst.MatchOr:
+        answers = [_fits(vm, each.pattern, subject, scope) for each in pattern.patterns]
+        return True if True in answers else None if None in answers else False
+    if kind not in (cst.MatchValue, cst.MatchSingleton) or not isinstance(subject, Const):
+        return None
+    wanted = evaluate(vm, pattern.value, scope)
+    return bool(wanted.value == subject.value) if isinstance(wanted, Const) else None
 
 
 def _with(vm: Machine, node: Any, scope: Scope) -> Flow:
@@ -203,6 +227,9 @@ def _with(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 def _function(vm: Machine, node: Any, scope: Scope) -> Flow:
     decorators = {each.decorator.value for each in node.decorators if isinstance(each.decorator, cst.Name)}
+    attributes_of = {each.decorator.attr.value for each in node.decorators if isinstance(each.decorator, cst.Attribute)}
+    if attributes_of & {"setter", "deleter"}:
+        return Flow.NORMAL  # the property itself stands before it
     owner = scope.owner if scope.cells.get("__class_body__") else None
     defaults = calls.defaults(vm, node.params, scope)
     closure = scope if owner is None else (scope.parent or scope)
@@ -234,8 +261,23 @@ def _global(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 
 def _delete(vm: Machine, node: Any, scope: Scope) -> Flow:
-    if isinstance(node.target, cst.Name):
-        vm.write(scope, node.target.value, Unknown("deleted"))
+    targets: list[Any] = (
+        [each.value for each in node.target.elements] if isinstance(node.target, cst.Tuple) else [node.target]
+    )
+    for target in targets:
+        kind = type(target)
+        if kind is cst.Name:
+            vm.write(scope, target.value, Unknown("deleted"))
+        elif kind is cst.Subscript and len(target.slice) == 1:
+            owner, index = evaluate(vm, target.value, scope), target.slice[0].slice
+            if type(index) is cst.Index:
+                sequences.delete_item(vm, owner, evaluate(vm, index.value, scope))
+            else:
+                sequences.delete_slice(vm, owner, slice_bounds(vm, index, scope))
+        elif kind is cst.Attribute:
+            owner = evaluate(vm, target.value, scope)
+            if isinstance(owner, Instance):
+                vm.remove(owner, target.attr.value)
     return Flow.NORMAL
 
 

@@ -39,6 +39,10 @@ def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place
     """An operator between tensors, or between a tensor and something else."""
     both = bool(tensors_in(left)) and bool(tensors_in(right))
     other = right if tensors_in(left) else left
+    if operation is cst.MatrixMultiply and isinstance(other, Layer) and other.name == "keras.Variable":
+        from selulint.evaluate.keras_models import apply_variable
+
+        return apply_variable(vm, other, tensors_in(left) or tensors_in(right), place)
     if operation is cst.MatrixMultiply and isinstance(other, Layer | ModuleAttribute):
         return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place)
     if isinstance(other, Const) and not both:

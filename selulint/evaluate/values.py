@@ -147,9 +147,13 @@ class ListValue(Mutable):
 
 @dataclass(slots=True, eq=False)
 class DictValue(Mutable):
-    """A dict with constant keys; `open` means that it may hold keys nobody knows."""
+    """A dict with constant keys; `open` means that it may hold keys nobody knows.
+
+    `outside` says that only callers from outside the file may put them there, as with the `**kwargs` of an entry point.
+    """
 
     open: bool = False
+    outside: bool = False
 
     @property
     def entries(self) -> dict[Any, Value]:
@@ -209,23 +213,26 @@ class ClassValue(Mutable):
         return name
 
     def mro(self) -> list[Value]:
-        """Depth-first linearisation without repeats; a class that inherits from itself ends."""
+        """The order of look-up, each base behind all classes that inherit from it; a class that inherits from itself ends."""
         if not self._order:
             self._order = self._linearised()
         return self._order
 
     def _linearised(self) -> list[Value]:
-        seen: list[Value] = []
+        # Reverse postorder is what Python computes wherever the bases stand in a consistent order.
+        seen: set[int] = set()
+        order: list[Value] = []
 
         def visit(value: Value) -> None:
-            if value in seen:
+            if id(value) in seen:
                 return
-            seen.append(value)
-            for base in value.bases if isinstance(value, ClassValue) else ():
+            seen.add(id(value))
+            for base in reversed(value.bases) if isinstance(value, ClassValue) else ():
                 visit(base)
+            order.append(value)
 
         visit(self)
-        return seen
+        return order[::-1]
 
     def find(self, name: str, after: ClassValue | None = None) -> Value | None:
         """The class attribute `name` along the linearisation, starting behind `after` where given."""

@@ -39,9 +39,9 @@ def expand(prefix: str, table: Table, functional: bool = False) -> dict[str, Spe
 
 
 def _tables() -> dict[str, Spec]:
-    from selulint.frameworks import keras, tensorflow, torch
+    from selulint.frameworks import companions, keras, tensorflow, torch
 
-    return {**torch.SPECS, **keras.SPECS, **tensorflow.SPECS}
+    return {**torch.SPECS, **keras.SPECS, **tensorflow.SPECS, **companions.SPECS}
 
 
 SPECS: dict[str, Spec] = _tables()
