@@ -14,8 +14,6 @@ from selulint.settings import Settings
 from selulint.source import Source
 from selulint.syntax.lazy import File, ParseError
 
-FRAMEWORKS = ("torch", "tensorflow", "keras")
-
 
 class InternalError(Exception):
     """Something of ours failed on a file; `rule` names the rule, or the stage where it was none."""
@@ -82,14 +80,14 @@ def _unknowns(models: list[Model], path: str, settings: Settings) -> Iterator[Di
 
 def _with_less_confidence(finding: Finding, model: Model) -> Finding:
     """A finding that rests on names which the file does not bind says so, and nothing is fixed unasked."""
-    names = [f"`{name}` is `{meaning}`" for name, meaning in model.assumed.items() if meaning.startswith(FRAMEWORKS)]
-    if not names:
+    if not model.assumed:
         return finding
     fix = finding.fix
     if fix is not None and fix.applicability is Applicability.SAFE:
         reason = "; ".join(filter(None, (fix.reason, "the file does not import what it uses")))
         fix = replace(fix, applicability=Applicability.UNSAFE, reason=reason)
-    return replace(finding, message=f"{finding.message} (if {', '.join(names)})", fix=fix)
+    names = " and ".join(f"`{name}`" for name in model.assumed)
+    return replace(finding, message=f"{finding.message} (assuming the usual {names}, not imported here)", fix=fix)
 
 
 def _better(first: Diagnostic | None, second: Diagnostic) -> Diagnostic:

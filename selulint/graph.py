@@ -132,7 +132,7 @@ class Model:
     appended, `part` says that another model of the file contains it, `trained` that the file shows trained weights.
     `unfinished` says that it was too much to evaluate and has no ops.
     `component` lists all models of the file that share a source place with this one, itself included.
-    `assumed` tells what names that nothing in the file binds were taken to mean, as everybody writes them.
+    `assumed` are names that nothing in the file binds and that were taken for what everybody calls so (`nn`, `F`, `tf`).
     """
 
     name: str
@@ -146,7 +146,7 @@ class Model:
     trained: bool = False
     unfinished: bool = False
     component: tuple[Model, ...] = ()
-    assumed: Mapping[str, str] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)
 

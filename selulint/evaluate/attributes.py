@@ -18,6 +18,7 @@ from selulint.evaluate.values import (
     Layer,
     ListValue,
     ModuleAttribute,
+    Shape,
     Super,
     Symbol,
     Tensor,
@@ -47,6 +48,8 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
         case ModuleAttribute():
             return initialise.attribute(value, name, place)
         case Tensor():
+            if name == "shape":
+                return shape_of(vm, value)
             return Unknown(f"`{name}` of a tensor") if name in _NOT_TENSORS else BoundMethod(value, name, place)
         case ClassValue():
             return _of_class(value, name, place)
@@ -65,6 +68,14 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
         case ListValue() | TupleValue() | DictValue() | Const() | BoundMethod() | Builtin():
             return BoundMethod(value, name, place)
     return Unknown(f"attribute `{name}` of something unknown", isinstance(value, Unknown) and value.parameter)
+
+
+def shape_of(vm: Machine, value: Value) -> Value:
+    """The shape of a tensor; Keras keeps the channels last, PyTorch does not tell where they are."""
+    if not isinstance(value, Tensor):
+        return Unknown("the shape of something unknown")
+    is_keras = all(vm.builder.ops[source].name.startswith("keras.") for source in value.sources)
+    return Shape(vm.builder.features(value) if is_keras else None)
 
 
 def of_instance(vm: Machine, instance: Instance, name: str, place: Place) -> Value:

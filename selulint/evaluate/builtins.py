@@ -165,6 +165,8 @@ def is_a(value: Value, cls: Value) -> bool | None:
             return name in ("tuple", "Sequence", "Iterable") or (None if isinstance(cls, Symbol) else False)
         case DictValue():
             return name == "dict" or None
+        case Tensor() if name is not None:
+            return True if name.endswith("Tensor") else (False if isinstance(cls, Builtin) else None)
         case Layer() if isinstance(cls, Symbol):
             last = cls.name.rpartition(".")[2]
             if last in ("Module", "Layer") or cls.name == value.name:

@@ -23,7 +23,14 @@ from selulint.evaluate import (
     tensors,
 )
 from selulint.evaluate.building import tensors_in
-from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
+from selulint.evaluate.machine import (
+    MAX_CALL_DEPTH,
+    MAX_DECIDED_RECURSION,
+    MAX_RECURSION,
+    BudgetExhausted,
+    Flow,
+    Machine,
+)
 from selulint.evaluate.values import (
     NONE,
     BoundMethod,
@@ -154,7 +161,8 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     """Run a function of the file on abstract arguments and join what it returns."""
     vm.step()
     recursion = sum(each.node is function.node for each in vm.calls)
-    if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= MAX_RECURSION:
+    bound = MAX_RECURSION if vm.is_branching else MAX_DECIDED_RECURSION
+    if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= bound:
         return Unknown(f"`{function.name}` calls itself too deeply")
     scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
     if function.owner is not None and args.positional and "staticmethod" not in function.decorators:
@@ -202,7 +210,9 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: b
     if star:
         more = from_outside and not extra
         extra = (Unknown(COLLECTED, parameter=True),) * 2 if more else extra
-        cells[star] = ListValue.of(extra, open=args.open or more)
+        inside = args.open and not args.outside
+        collected = any(type(each) is Unknown and each.reason is COLLECTED for each in extra)
+        cells[star] = ListValue.of(extra, open=inside or collected)
     rest: dict[str, Value] = {}
     for key, value in args.keywords.items():
         (cells if key in keyword_names else rest)[key] = value

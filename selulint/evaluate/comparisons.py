@@ -11,7 +11,19 @@ import libcst as cst
 from selulint.evaluate import sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.values import ClassValue, Const, Either, FunctionValue, Layer, Symbol, Unknown, Value
+from selulint.evaluate.values import (
+    ClassValue,
+    Const,
+    DictValue,
+    Either,
+    FunctionValue,
+    Layer,
+    ListValue,
+    Symbol,
+    TupleValue,
+    Unknown,
+    Value,
+)
 from selulint.graph import Place
 
 # What an assumed value may be compared with for the comparison to be a choice of the caller's.
@@ -30,7 +42,9 @@ _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
 
 def compare(vm: Machine, target: Any, first: Any, left: Value, right: Value, place: Place) -> Value:
     """The value of comparing `left`, which the expression `first` spells, as one target of a comparison says."""
-    if tensors_in(left) or tensors_in(right):
+    # Whether something is None, or in a list, is not asked of a tensor's elements.
+    elementwise = type(target.operator) not in _NOT_ELEMENTWISE
+    if elementwise and (_is_tensor(left) or _is_tensor(right)):
         return tensors.compare(vm, type(target.operator), left, right, place)
     result = _compare(type(target.operator), left, right)
     if result is None:
@@ -42,6 +56,13 @@ def compare(vm: Machine, target: Any, first: Any, left: Value, right: Value, pla
     if isinstance(assumed[0].value, str):
         return Const(result, chooser=assumed[0].place)
     return Const(result, assumed=isinstance(assumed[0].value, bool | int | float))
+
+
+_NOT_ELEMENTWISE = frozenset({cst.Is, cst.IsNot, cst.In, cst.NotIn})
+
+
+def _is_tensor(value: Value) -> bool:
+    return not isinstance(value, ListValue | TupleValue | DictValue) and bool(tensors_in(value))
 
 
 def _compare(operation: type, left: Value, right: Value) -> bool | None:

@@ -55,7 +55,7 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
         fill(vm, layer, args)
         vm.created.append(layer)
         return layer
-    if last == "Model" and any(tensors_in(value) for value in args.all):
+    if last in ("Model", "Functional") and any(tensors_in(value) for value in args.all):
         inputs, outputs = args.get("inputs", 0), args.get("outputs", 1)
         cells: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "builder": vm.builder}
         return Layer(cells, name="keras.Model", spec=_MODEL, place=place, symbol=symbol.place)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from selulint.evaluate import arithmetic, builtins, records, sequences, tensors
+from selulint.evaluate import arithmetic, attributes, builtins, records, sequences, tensors
 from selulint.evaluate.building import constants, tensors_in
 from selulint.evaluate.initialise import UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
@@ -73,6 +73,55 @@ def _operator(operation: type) -> Callable[[Machine, Arguments, Place], Value]:
     return compute
 
 
+def _checkpoint(vm: Machine, args: Arguments, place: Place) -> Value:
+    """`checkpoint(function, *inputs)` computes what the function computes."""
+    from selulint.evaluate.calls import Arguments, call
+
+    if not args.positional:
+        return Unknown("no function")
+    keywords = {name: value for name, value in args.keywords.items() if name not in _CHECKPOINT_OPTIONS}
+    return call(vm, args.positional[0], Arguments(args.positional[1:], keywords, args.open, args.outside), place)
+
+
+_CHECKPOINT_OPTIONS = frozenset({"use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"})
+
+
+def _checkpoint_sequential(vm: Machine, args: Arguments, place: Place) -> Value:
+    from selulint.evaluate.calls import NO_ARGUMENTS
+    from selulint.evaluate.layers import thread
+
+    functions, inputs = args.get("functions", 0), args.get("input", 2)
+    items = sequences.raw_items(functions) if functions is not None else None
+    if items is None or inputs is None:
+        return tensors.opaque(vm, "a sequence of unknown layers", args.all, place)
+    return thread(vm, items, NO_ARGUMENTS.prepend(inputs), place)
+
+
+def _shape(vm: Machine, args: Arguments, place: Place) -> Value:
+    return attributes.shape_of(vm, args.all[0]) if args.all else Unknown("no argument")
+
+
+def _fresh(vm: Machine, args: Arguments, place: Place) -> Value:
+    """A tensor made from nothing: masks, noise, positions. What it is added to stays what it was."""
+    return Unknown("a tensor that is made here")
+
+
+_SHAPES = (
+    "tensorflow.shape keras.backend.int_shape keras.backend.shape keras.ops.shape tensorflow.get_static_shape".split()
+)
+_FRESH = (
+    *(
+        f"torch.{name}"
+        for name in "zeros ones full empty rand randn randint arange linspace eye tensor as_tensor".split()
+    ),
+    *(f"torch.{name}_like" for name in "zeros ones full empty rand randn".split()),
+    *(f"tensorflow.{name}" for name in "zeros ones zeros_like ones_like range constant fill eye".split()),
+    *(f"keras.ops.{name}" for name in "zeros ones zeros_like ones_like arange full eye".split()),
+)
+_RECORDS = (
+    "types.SimpleNamespace argparse.Namespace easydict.EasyDict addict.Dict munch.Munch box.Box "
+    "ml_collections.ConfigDict ml_collections.config_dict.ConfigDict omegaconf.OmegaConf.create"
+).split()
 _MATH = "sqrt log log2 log10 exp floor ceil pow".split()
 
 
@@ -93,6 +142,11 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "operator.mul": _operator(cst.Multiply),
     "operator.add": _operator(cst.Add),
     "collections.OrderedDict": builtins.make_dict,
+    **dict.fromkeys(_RECORDS, builtins.make_dict),
+    **dict.fromkeys(_SHAPES, _shape),
+    **dict.fromkeys(_FRESH, _fresh),
+    "torch.utils.checkpoint.checkpoint": _checkpoint,
+    "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
     "itertools.chain": _chain,
     "copy.deepcopy": _first,
     "copy.copy": _first,

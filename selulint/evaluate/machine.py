@@ -40,7 +40,9 @@ from selulint.syntax.names import CONVENTIONAL, imported
 STEPS_PER_FILE = 400_000
 STEPS_PER_ROOT = 50_000
 MAX_CALL_DEPTH = 40
+# A recursion that unknown conditions lead into would go on for ever; one that constants decide comes to its end.
 MAX_RECURSION = 3
+MAX_DECIDED_RECURSION = 5
 
 _MISSING: Any = object()
 _BUILTINS = frozenset(
@@ -90,6 +92,11 @@ class Machine:
         self.budget -= 1
         if self.budget < 0:
             raise BudgetExhausted
+
+    @property
+    def is_branching(self) -> bool:
+        """Whether what is evaluated now depends on a condition that nobody knows."""
+        return bool(self._journal)
 
     def refill(self) -> None:
         """Give the next root its steps, as far as the file has any left."""

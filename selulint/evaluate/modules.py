@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 MAX_MODULES = 5_000
 # What reports or registers something and gives nothing back.
-_QUIET = frozenset("log log_dict save_hyperparameters register_forward_hook add_loss add_metric zero_grad".split())
+_QUIET = frozenset(
+    "log log_dict save_hyperparameters register_forward_hook add_loss add_metric zero_grad compile load_weights "
+    "summary".split()
+)
 _SELF = frozenset("to cuda cpu train eval float double half requires_grad_ type share_memory bfloat16 to_empty".split())
 
 

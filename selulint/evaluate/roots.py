@@ -55,9 +55,23 @@ def models_of(file: File) -> list[Model]:
     kept = _without_covered(found)
     trained = triage.trained_weights(file.source.text)
     for model in kept:
-        model.trained, model.assumed = trained, dict(vm.assumed)
+        model.trained, model.assumed = trained, _assumed_by(vm, model)
     _group(kept)
     return kept
+
+
+def _assumed_by(vm: Machine, model: Model) -> tuple[str, ...]:
+    """The names without a binding by which a model reaches its framework."""
+    if not vm.assumed:
+        return ()
+    roots = (_root_name(place.node) for op in model.ops for place in (op.symbol, op.place) if place is not None)
+    return tuple(sorted({name for name in roots if name in vm.assumed}))
+
+
+def _root_name(node: Any) -> str:
+    while type(node) in (cst.Attribute, cst.Call):
+        node = node.value if type(node) is cst.Attribute else node.func
+    return node.value if type(node) is cst.Name else ""
 
 
 def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:
@@ -184,7 +198,7 @@ def _unfinished(vm: Machine, node: Any, name: str) -> Model:
 
 def _outermost(created: list[Layer | Instance]) -> list[Layer | Instance]:
     """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
-    models = [each for each in created if isinstance(each, Layer) or _is_model(each.cls)]
+    models = [each for each in created if isinstance(each, Layer) or _is_model(each)]
     inner: set[int] = set()
     for each in models:
         # Whatever holds modules is itself among the created ones, so that direct children are enough.
@@ -192,8 +206,11 @@ def _outermost(created: list[Layer | Instance]) -> list[Layer | Instance]:
     return [each for each in models if id(each) not in inner]
 
 
-def _is_model(cls: ClassValue) -> bool:
-    return _entry(cls) is not None or modules.container_base(cls) is not None
+def _is_model(instance: Instance) -> bool:
+    """Whether an object is called as a model: by a method of its class, or by one that it was given (`self.forward = ...`)."""
+    if _entry(instance.cls) is not None or any(name in instance.cells for name in _ENTRIES):
+        return True
+    return modules.container_base(instance.cls) is not None
 
 
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:

@@ -19,6 +19,7 @@ from selulint.evaluate.values import (
     Instance,
     Layer,
     ListValue,
+    Shape,
     Splice,
     Symbol,
     Tensor,
@@ -152,6 +153,9 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
         return found
     if isinstance(value, Unknown):
         return Unknown("an item of something unknown", value.parameter)
+    if isinstance(value, Shape):
+        is_last = isinstance(index, Const) and index.value == -1 and value.last is not None
+        return Const(value.last) if is_last else Unknown("a size of a tensor")
     if isinstance(index, Either):
         found = join([get_item(vm, value, option, place) for option in index.options])
         return found
@@ -283,14 +287,15 @@ def delete_item(vm: Machine, owner: Value, index: Value) -> Value:
     return taken
 
 
-def delete_slice(vm: Machine, owner: Value, bounds: Sequence[Value]) -> None:
-    """`del owner[a:b]`."""
+def set_slice(vm: Machine, owner: Value, bounds: Sequence[Value], value: Value) -> None:
+    """Write `owner[a:b] = value`; a value without items deletes the slice."""
     known = [bound.value for bound in bounds if isinstance(bound, Const)]
-    if not isinstance(owner, ListValue | Layer | Instance) or len(known) != len(bounds):
+    given = raw_items(value)
+    if not isinstance(owner, ListValue | Layer | Instance) or len(known) != len(bounds) or given is None:
         return
     items = list(owner.cells.get("items", ()))
     try:
-        del items[slice(*known)]
+        items[slice(*known)] = given
     except (TypeError, ValueError):
         return
     vm.write(owner, "items", tuple(items))

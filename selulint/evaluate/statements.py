@@ -20,6 +20,7 @@ from selulint.evaluate.values import (
     ListValue,
     Scope,
     Symbol,
+    TupleValue,
     Unknown,
     Value,
 )
@@ -76,6 +77,9 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
     elif kind is cst.Subscript and len(target.slice) == 1 and type(target.slice[0].slice) is cst.Index:
         owner = evaluate(vm, target.value, scope)
         sequences.set_item(vm, owner, evaluate(vm, target.slice[0].slice.value, scope), value)
+    elif kind is cst.Subscript and len(target.slice) == 1:
+        owner = evaluate(vm, target.value, scope)
+        sequences.set_slice(vm, owner, slice_bounds(vm, target.slice[0].slice, scope), value)
     elif kind in (cst.Tuple, cst.List):
         _unpack(vm, target.elements, value, scope)
 
@@ -273,7 +277,7 @@ def _delete(vm: Machine, node: Any, scope: Scope) -> Flow:
             if type(index) is cst.Index:
                 sequences.delete_item(vm, owner, evaluate(vm, index.value, scope))
             else:
-                sequences.delete_slice(vm, owner, slice_bounds(vm, index, scope))
+                sequences.set_slice(vm, owner, slice_bounds(vm, index, scope), TupleValue(()))
         elif kind is cst.Attribute:
             owner = evaluate(vm, target.value, scope)
             if isinstance(owner, Instance):

@@ -68,6 +68,13 @@ class Tensor(Value):
 
 
 @dataclass(slots=True, eq=False)
+class Shape(Value):
+    """The shape of a tensor, of which at most the last size is known."""
+
+    last: int | None = None
+
+
+@dataclass(slots=True, eq=False)
 class TupleValue(Value):
     items: tuple[Value, ...]
 
