@@ -84,7 +84,7 @@ def _listing(vm: Machine, args: Arguments, place: Place) -> Value:
     if raw is not None:
         return ListValue.of(raw, open=sequences.is_open(value))
     items, more = sequences.items_of(vm, value)
-    return ListValue.of(items, open=more)
+    return ListValue.of(items or (sequences.MORE,), open=True) if more else ListValue.of(items)
 
 
 def _tuple(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -104,18 +104,22 @@ def make_dict(vm: Machine, args: Arguments, place: Place) -> Value:
 
 def _zip(vm: Machine, args: Arguments, place: Place) -> Value:
     columns = [sequences.items_of(vm, value) for value in args.positional]
-    if any(not items and more for items, more in columns):
-        known = max((len(items) for items, _ in columns), default=0) or 2
-        columns = [(items or [Unknown("an item of something unknown")] * known, True) for items, _ in columns]
+    # An unknown number of rows shows as at least two, so that what stands between one and the next is seen.
+    longest = max([2, *(len(items) for items, more in columns if more)])
+    columns = [(_padded(items, longest) if more else items, more) for items, more in columns]
     rows = zip(*(items for items, _ in columns), strict=False)
     return ListValue.of((TupleValue(row) for row in rows), open=any(more for _, more in columns))
+
+
+def _padded(items: list[Value], size: int) -> list[Value]:
+    return [*items, *[Unknown("an item of something unknown")] * (size - len(items))]
 
 
 def _enumerate(vm: Machine, args: Arguments, place: Place) -> Value:
     items, more = sequences.items_of(vm, args.positional[0]) if args.positional else ([], True)
     start = args.get("start", 1)
     first = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
-    if not items and more:
+    if more and all(item is sequences.MORE for item in items):
         pair = TupleValue((Unknown("an index"), Unknown("an item of something unknown")))
         return ListValue.of([pair, pair], open=True)
     return ListValue.of((TupleValue((Const(first + i), item)) for i, item in enumerate(items)), open=more)

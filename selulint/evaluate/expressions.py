@@ -103,7 +103,7 @@ def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Valu
             values.append(value)
             continue
         items, more = sequences.items_of(vm, value)
-        values.extend(items)
+        values.extend(items or ((sequences.MORE,) if more else ()))
         is_open = is_open or more
     return values, is_open
 
@@ -345,6 +345,8 @@ def _arguments(vm: Machine, nodes: Any, scope: Scope) -> calls.Arguments:
             items, more = sequences.items_of(vm, value)
             # Splices stay whole: a container of them keeps its alternatives apart.
             positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
+            if more and not items:
+                positional.append(sequences.MORE)
             is_open = is_open or more
             inside = inside or (more and not any(type(i) is Unknown and i.reason is calls.COLLECTED for i in items))
         else:

@@ -282,6 +282,10 @@ def delete_item(vm: Machine, owner: Value, index: Value) -> Value:
     position = index.value if isinstance(index, Const) and isinstance(index.value, int) else None
     if position is None or not -len(items) <= position < len(items):
         return Unknown("an item that is not known")
+    if position == -1 and isinstance(items[-1], Splice):
+        last = join([run[-1] for run in variants(items) if run])
+        vm.write(owner, "items", _slice(tuple(items), None, -1, None))  # type: ignore[arg-type]
+        return last  # type: ignore[no-any-return]
     taken: Value = items.pop(position)
     vm.write(owner, "items", tuple(items))  # type: ignore[arg-type]
     return taken
