@@ -42,7 +42,7 @@ STEPS_PER_ROOT = 50_000
 MAX_CALL_DEPTH = 40
 # A recursion that unknown conditions lead into would go on for ever; one that constants decide comes to its end.
 MAX_RECURSION = 3
-MAX_DECIDED_RECURSION = 5
+MAX_DECIDED_RECURSION = 4
 
 _MISSING: Any = object()
 _BUILTINS = frozenset(
