@@ -106,17 +106,23 @@ def _fresh(vm: Machine, args: Arguments, place: Place) -> Value:
     return Unknown("a tensor that is made here")
 
 
+def _converted(vm: Machine, args: Arguments, place: Place) -> Value:
+    """A tensor made of another is that one."""
+    first = _first(vm, args, place)
+    return first if tensors_in(first) else Unknown("a tensor that is made here")
+
+
 _SHAPES = (
     "tensorflow.shape keras.backend.int_shape keras.backend.shape keras.ops.shape tensorflow.get_static_shape".split()
 )
 _FRESH = (
-    *(
-        f"torch.{name}"
-        for name in "zeros ones full empty rand randn randint arange linspace eye tensor as_tensor".split()
-    ),
+    *(f"torch.{name}" for name in "zeros ones full empty rand randn randint arange linspace eye".split()),
     *(f"torch.{name}_like" for name in "zeros ones full empty rand randn".split()),
     *(f"tensorflow.{name}" for name in "zeros ones zeros_like ones_like range constant fill eye".split()),
     *(f"keras.ops.{name}" for name in "zeros ones zeros_like ones_like arange full eye".split()),
+)
+_CONVERSIONS = (
+    "torch.tensor torch.as_tensor torch.asarray tensorflow.convert_to_tensor keras.ops.convert_to_tensor".split()
 )
 _RECORDS = (
     "types.SimpleNamespace argparse.Namespace easydict.EasyDict addict.Dict munch.Munch box.Box "
@@ -145,6 +151,7 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **dict.fromkeys(_RECORDS, builtins.make_dict),
     **dict.fromkeys(_SHAPES, _shape),
     **dict.fromkeys(_FRESH, _fresh),
+    **dict.fromkeys(_CONVERSIONS, _converted),
     "torch.utils.checkpoint.checkpoint": _checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
     "itertools.chain": _chain,
