@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from os.path import basename
 
-from selulint.diagnostic import INTERNAL_ERROR, NOT_UNDERSTOOD, Diagnostic, Finding, Severity
+from selulint.diagnostic import INTERNAL_ERROR, NOT_UNDERSTOOD, Applicability, Diagnostic, Finding, Severity
 from selulint.evaluate.roots import models_of
 from selulint.graph import Kind, Model
 from selulint.rules import Rule, all_rules
@@ -35,7 +36,7 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
         try:
             for model in models:
                 for finding in each.check(model):
-                    diagnostic = _diagnostic(each, finding, source, settings)
+                    diagnostic = _diagnostic(each, _with_less_confidence(finding, model), source, settings)
                     key = (each.code, finding.span.start, finding.span.end)
                     found[key] = _better(found.get(key), diagnostic)
         except Exception as error:  # the barrier around a rule: the others still have their say
@@ -78,6 +79,18 @@ def _unknowns(models: list[Model], path: str, settings: Settings) -> Iterator[Di
         for place, op in places.items():
             message = f"not understood: {op.function}"
             yield Diagnostic(notice.code, notice.name, notice.severity, message, path, place.span)
+
+
+def _with_less_confidence(finding: Finding, model: Model) -> Finding:
+    """A finding that rests on names which the file does not bind says so, and nothing is fixed unasked."""
+    if not model.assumed:
+        return finding
+    fix = finding.fix
+    if fix is not None and fix.applicability is Applicability.SAFE:
+        reason = "; ".join(filter(None, (fix.reason, "the file does not import what it uses")))
+        fix = replace(fix, applicability=Applicability.UNSAFE, reason=reason)
+    names = " and ".join(f"`{name}`" for name in model.assumed)
+    return replace(finding, message=f"{finding.message} (assuming the usual {names}, not imported here)", fix=fix)
 
 
 def _better(first: Diagnostic | None, second: Diagnostic) -> Diagnostic:

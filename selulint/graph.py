@@ -189,6 +189,7 @@ class Model:
     all its models are SELU models.
     `component` lists all models of the file that share a source place with this one, itself included; `targets` are the
     ops whose output the file trains towards targets (a Keras model that is compiled).
+    `assumed` are names that nothing in the file binds and that were taken for what everybody calls so (`nn`, `F`, `tf`).
     """
 
     name: str
@@ -204,6 +205,7 @@ class Model:
     rescaled: tuple[Span, ...] = ()
     component: tuple[Model, ...] = ()
     targets: frozenset[int] = frozenset()
+    assumed: tuple[str, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
     _fed_by_input: set[int] = field(default_factory=set, repr=False)
     _hidden: dict[int, bool] = field(default_factory=dict, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from selulint.evaluate.limits import MAX_CHARACTERS, MAX_DEPTH
 from selulint.evaluate.values import Const, ListValue, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
+# A width of many digits asks for a text as long.
+_WIDE = re.compile(r"%[^a-zA-Z%]*(?:\d{3}|\*)")
 
 
 def plain(value: Value, depth: int = MAX_DEPTH) -> Any:
@@ -41,20 +44,15 @@ def compute(function: Callable[..., Any], *values: Any) -> Value:
     return lift(result)
 
 
-def formatted(text: str, value: Value) -> Value:
-    """`"conv%d" % number`, where the text asks for no padding that would make it long."""
-    known = plain(value)
-    if (
-        known is UNKNOWN
-        or len(text) > 200
-        or "*" in text
-        or any(text[i : i + 3].isdigit() for i in range(len(text) - 2))
-    ):
-        return Unknown("a formatted string")
-    return compute(lambda: text % (tuple(known) if isinstance(known, list) else known))
-
-
 def lift(result: Any) -> Value:
     if isinstance(result, list | tuple):
         return ListValue.of(lift(item) for item in result)
     return Const(result)
+
+
+def formatted(template: str, value: Value) -> Value:
+    """What `template % value` gives."""
+    known = plain(value)
+    if known is UNKNOWN or _WIDE.search(template):
+        return Unknown("a formatted string")
+    return compute(lambda: template % (tuple(known) if isinstance(known, list) else known))

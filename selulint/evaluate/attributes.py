@@ -6,6 +6,7 @@ import ast
 
 from selulint.evaluate import imports, initialise
 from selulint.evaluate.fans import argument
+from selulint.evaluate.joining import join
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     BASE,
@@ -22,17 +23,18 @@ from selulint.evaluate.values import (
     ListValue,
     Module,
     ModuleAttribute,
+    Shape,
     Super,
     Symbol,
     Tensor,
     TupleValue,
     Unknown,
     Value,
-    join,
 )
 from selulint.graph import Place
 from selulint.syntax.names import canonical
 
+_DICT_METHODS = frozenset(dir(dict))
 _NOT_TENSORS = frozenset({"device", "dtype", "ndim", "requires_grad", "is_cuda", "grad", "name"})
 
 
@@ -50,10 +52,11 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
         case ModuleAttribute() | Array():
             return initialise.attribute(value, name, place)
         case Tensor():
+            if name == "shape":
+                return shape_of(vm, value)
             return Unknown(f"`{name}` of a tensor") if name in _NOT_TENSORS else BoundMethod(value, name, place)
         case ClassValue():
-            found = value.find(name)
-            return Const(value.name) if name == "__name__" else found or Unknown(f"class attribute `{name}`")
+            return _of_class(value, name, place)
         case Super():
             return _of_super(value, name, place)
         case Module():
@@ -64,6 +67,10 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
             return joined
         case FunctionValue():
             return Const(value.name) if name == "__name__" else Unknown(f"`{name}` of a function")
+        case DictValue() if name in value.entries and name not in _DICT_METHODS:
+            return value.entries[name]
+        case Const() if name == "value":
+            return value  # the member of an enumeration
         case ListValue() | TupleValue() | DictValue() | Const() | BoundMethod() | Builtin():
             return BoundMethod(value, name, place)
     if isinstance(value, Unknown):
@@ -71,20 +78,35 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
     return Unknown(f"attribute `{name}` of something that has none")
 
 
-def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None) -> Value:
+def shape_of(vm: Machine, value: Value) -> Value:
+    """The shape of a tensor; Keras keeps the channels last, PyTorch does not tell where they are."""
+    if not isinstance(value, Tensor):
+        return Unknown("the shape of something unknown")
+    known = [vm.builder.op(source) for source in value.sources if vm.builder.base <= source < vm.builder.end]
+    is_keras = len(known) == len(value.sources) and all(op.name.startswith("keras.") for op in known)
+    return Shape(vm.builder.features(value) if is_keras else None)
+
+
+def of_instance(vm: Machine, instance: Instance, name: str, place: Place) -> Value:
     """An attribute of an object: its own, its class's (methods bound, properties called), else one of its framework base."""
     if name in instance.cells:
-        own: Value = instance.cells[name]
-        return own
+        stored: Value = instance.cells[name]
+        return stored
     if name == "__class__":
         return instance.cls
+    if name in ("_modules", "__dict__"):
+        return _namespace(instance)
+    if f".{name}" in instance.cells:
+        return instance.cells[f".{name}"]  # type: ignore[no-any-return]
     found = instance.cls.find(name)
     if isinstance(found, FunctionValue):
         if "property" in found.decorators or "cached_property" in found.decorators:
             from selulint.evaluate.calls import NO_ARGUMENTS, invoke
 
             return invoke(vm, found, NO_ARGUMENTS.prepend(instance), place)
-        return found if "staticmethod" in found.decorators else BoundMethod(instance, found, place)
+        if "staticmethod" in found.decorators:
+            return found
+        return BoundMethod(instance.cls if "classmethod" in found.decorators else instance, found, place)
     if found is not None:
         return found
     if BASE in instance.cells:
@@ -92,6 +114,20 @@ def of_instance(vm: Machine, instance: Instance, name: str, place: Place | None)
     if name == "training" or not has_foreign_base(instance.cls):
         return Unknown(f"attribute `{name}` that is set nowhere")
     return BoundMethod(instance, name, place)
+
+
+def _of_class(cls: ClassValue, name: str, place: Place) -> Value:
+    if name == "__name__":
+        return Const(cls.name)
+    found = cls.find(name)
+    if isinstance(found, FunctionValue) and "classmethod" in found.decorators:
+        return BoundMethod(cls, found, place)
+    return found or Unknown(f"class attribute `{name}`")
+
+
+def _namespace(module: Instance | Layer) -> DictValue:
+    """`self._modules` and `self.__dict__`: what is stored under names, as it is now."""
+    return DictValue({str(key).lstrip("."): each for key, each in module.cells.items() if isinstance(each, Value)})
 
 
 def has_foreign_base(cls: ClassValue) -> bool:
@@ -113,6 +149,8 @@ def _of_layer(layer: Layer, name: str, place: Place | None) -> Value:
         return own
     if name == "__class__":
         return Symbol(layer.name)
+    if name == "_modules":
+        return _namespace(layer)
     if name in ("bias", "bias_hh", "bias_ih") and layer.constant("bias") is False:
         return Const(None)
     if name in ("weight", "bias") and layer.spec.kind in ("parametric", "norm"):

@@ -11,6 +11,8 @@ from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     BASE,
     NONE,
+    BoundMethod,
+    Builtin,
     ClassValue,
     Const,
     DictValue,
@@ -19,6 +21,8 @@ from selulint.evaluate.values import (
     Layer,
     ListValue,
     ModuleAttribute,
+    Partial,
+    Splice,
     Symbol,
     Tensor,
     TupleValue,
@@ -45,6 +49,8 @@ _PURE: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "round": round,
     "sum": sum,
+    "divmod": divmod,
+    "pow": pow,
 }
 
 
@@ -97,7 +103,7 @@ def _listing(vm: Machine, args: Arguments, place: Place) -> Value:
     if raw is not None:
         return ListValue.of(raw, open=sequences.is_open(value))
     items, more = sequences.items_of(vm, value)
-    return ListValue.of(items, open=more)
+    return ListValue.of(items or (sequences.MORE,), open=True) if more else ListValue.of(items)
 
 
 def _tuple(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -106,19 +112,12 @@ def _tuple(vm: Machine, args: Arguments, place: Place) -> Value:
 
 
 def make_dict(vm: Machine, args: Arguments, place: Place) -> Value:
-    result = DictValue(dict(args.keywords), open=args.open)
-    if args.positional:
-        first = args.positional[0]
-        if isinstance(first, DictValue):
-            result.cells = {**first.entries, **result.cells}
-            return result
-        items, result.open = sequences.items_of(vm, first)
-        for item in items:
-            pair = sequences.raw_items(item) or ()
-            if len(pair) == 2 and isinstance(pair[0], Const):
-                result.cells[pair[0].value] = pair[1]
-            else:
-                result.open = True
+    result = DictValue(dict(args.keywords), open=args.open, outside=args.outside)
+    for first in args.positional[:1]:
+        entries, more = sequences.entries_of(vm, first)
+        result.cells = {**entries, **result.cells}
+        result.outside = more and (result.outside or not result.open) and getattr(first, "outside", False)
+        result.open = result.open or more
     return result
 
 
@@ -128,18 +127,22 @@ def _unknown_items(count: int) -> list[Value]:
 
 def _zip(vm: Machine, args: Arguments, place: Place) -> Value:
     columns = [sequences.items_of(vm, value) for value in args.positional]
-    if any(not items and more for items, more in columns):
-        known = max((len(items) for items, _ in columns), default=0) or 2
-        columns = [(items or _unknown_items(known), True) for items, _ in columns]
+    # An unknown number of rows shows as at least two, so that what stands between one and the next is seen.
+    longest = max([2, *(len(items) for items, more in columns if more)])
+    columns = [(_padded(items, longest) if more else items, more) for items, more in columns]
     rows = zip(*(items for items, _ in columns), strict=False)
     return ListValue.of((TupleValue(row) for row in rows), open=any(more for _, more in columns))
+
+
+def _padded(items: list[Value], size: int) -> list[Value]:
+    return [*items, *[Unknown("an item of something unknown")] * (size - len(items))]
 
 
 def _enumerate(vm: Machine, args: Arguments, place: Place) -> Value:
     items, more = sequences.items_of(vm, args.positional[0]) if args.positional else ([], True)
     start = args.get("start", 1)
     first = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
-    if not items and more:
+    if more and all(item is sequences.MORE for item in items):
         pairs = (TupleValue((Unknown("an index"), item)) for item in _unknown_items(2))
         return ListValue.of(pairs, open=True)
     return ListValue.of((TupleValue((Const(first + i), item)) for i, item in enumerate(items)), open=more)
@@ -189,6 +192,8 @@ def is_a(value: Value, cls: Value) -> bool | None:
             return name in ("tuple", "Sequence", "Iterable") or (None if isinstance(cls, Symbol) else False)
         case DictValue():
             return name == "dict" or None
+        case Tensor() if name is not None:
+            return True if name.endswith("Tensor") else (False if isinstance(cls, Builtin) else None)
         case Layer() if isinstance(cls, Symbol):
             last = cls.name.rpartition(".")[2]
             if last in ("Module", "Layer") or cls.name == value.name:
@@ -282,6 +287,68 @@ def _map(vm: Machine, args: Arguments, place: Place) -> Value:
     return ListValue.of([call_value(vm, args.positional[0], NO_ARGUMENTS.prepend(i), place) for i in items], open=more)
 
 
+def _first(vm: Machine, args: Arguments, place: Place) -> Value:
+    return args.positional[0] if args.positional else Unknown("no argument")
+
+
+def _filter(vm: Machine, args: Arguments, place: Place) -> Value:
+    from selulint.evaluate.calls import NO_ARGUMENTS
+    from selulint.evaluate.calls import call as call_value
+
+    if len(args.positional) != 2:
+        return Unknown("filter")
+    test = args.positional[0]
+    items, more = sequences.items_of(vm, args.positional[1])
+    kept: list[Value] = []
+    for item in items:
+        is_plain = isinstance(test, Const) or (isinstance(test, Builtin) and test.name == "bool")
+        truth = vm.truth(item if is_plain else call_value(vm, test, NO_ARGUMENTS.prepend(item), place))
+        if truth is not False:
+            kept.append(item if truth else Splice(((item,), ())))
+    return ListValue.of(kept, open=more)
+
+
+def _next(vm: Machine, args: Arguments, place: Place) -> Value:
+    return sequences.get_item(vm, args.positional[0], Const(0), place) if args.positional else Unknown("next")
+
+
+def _all(vm: Machine, args: Arguments, place: Place) -> Value:
+    return _quantified(vm, args, False)
+
+
+def _any(vm: Machine, args: Arguments, place: Place) -> Value:
+    return _quantified(vm, args, True)
+
+
+def _quantified(vm: Machine, args: Arguments, telling: bool) -> Value:
+    items, more = sequences.items_of(vm, args.positional[0]) if args.positional else ([], True)
+    truths = [vm.truth(item) for item in items]
+    if telling in truths:
+        return Const(telling)
+    return Unknown("a quantifier over something unknown") if more or None in truths else Const(not telling)
+
+
+def _callable(vm: Machine, args: Arguments, place: Place) -> Value:
+    value = args.positional[0] if args.positional else NONE
+    if isinstance(value, Const | ListValue | TupleValue | DictValue):
+        return Const(False)
+    known = isinstance(value, FunctionValue | ClassValue | Layer | Symbol | Partial | BoundMethod)
+    return Const(True) if known else Unknown("callable")
+
+
+def _issubclass(vm: Machine, args: Arguments, place: Place) -> Value:
+    if len(args.positional) != 2:
+        return Unknown("issubclass")
+    cls, base = args.positional
+    order = cls.mro() if isinstance(cls, ClassValue) else [cls]
+    if not isinstance(base, ClassValue | Symbol) or not isinstance(cls, ClassValue | Symbol):
+        return Unknown("issubclass")
+    if any(each is base or (getattr(each, "name", 0) == base.name and type(each) is type(base)) for each in order):
+        return Const(True)
+    is_module = isinstance(base, Symbol) and base.name.endswith((".Module", ".Layer"))
+    return Const(True) if is_module and isinstance(cls, Symbol) and cls.name in SPECS else Unknown("issubclass")
+
+
 def _length(vm: Machine, args: Arguments, place: Place) -> Value:
     return sequences.length(args.positional[0]) if args.positional else Unknown("len")
 
@@ -304,5 +371,12 @@ _BUILTINS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "type": _type,
     "map": _map,
     "len": _length,
+    "filter": _filter,
+    "next": _next,
+    "all": _all,
+    "any": _any,
+    "callable": _callable,
+    "issubclass": _issubclass,
+    "staticmethod": _first,
     "print": lambda vm, args, place: NONE,
 }

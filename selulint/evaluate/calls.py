@@ -18,11 +18,20 @@ from selulint.evaluate import (
     library,
     methods,
     modules,
+    records,
     replay,
     tensors,
 )
 from selulint.evaluate.building import tensors_in
-from selulint.evaluate.machine import MAX_CALL_DEPTH, MAX_RECURSION, BudgetExhausted, Flow, Machine
+from selulint.evaluate.joining import join
+from selulint.evaluate.machine import (
+    MAX_CALL_DEPTH,
+    MAX_DECIDED_RECURSION,
+    MAX_RECURSION,
+    BudgetExhausted,
+    Flow,
+    Machine,
+)
 from selulint.evaluate.values import (
     BASE,
     NONE,
@@ -45,7 +54,6 @@ from selulint.evaluate.values import (
     Tensor,
     Unknown,
     Value,
-    join,
 )
 from selulint.frameworks import SPECS
 from selulint.graph import Place
@@ -53,14 +61,18 @@ from selulint.graph import Place
 
 @dataclass(slots=True)
 class Arguments:
-    """The arguments of a call; `open` means that stars bring more that nobody knows."""
+    """The arguments of a call; `open` means that stars bring more that nobody knows.
+
+    `outside` says that only what callers from outside the file pass on may be among them.
+    """
 
     positional: tuple[Value, ...] = ()
     keywords: dict[str, Value] = field(default_factory=dict)
     open: bool = False
+    outside: bool = False
 
     def prepend(self, *values: Value) -> Arguments:
-        return Arguments((*values, *self.positional), self.keywords, self.open)
+        return Arguments((*values, *self.positional), self.keywords, self.open, self.outside)
 
     @property
     def all(self) -> list[Value]:
@@ -73,6 +85,8 @@ class Arguments:
 
 
 NO_ARGUMENTS = Arguments()
+# The reason of what `*args` of an entry point stands for.
+COLLECTED = "an argument"
 
 
 def scope_owner(scope: Scope) -> ClassValue | None:
@@ -104,7 +118,8 @@ def _call_bound(vm: Machine, bound: Any, args: Arguments, place: Place) -> Value
 
 
 def _call_partial(vm: Machine, partial: Any, args: Arguments, place: Place) -> Value:
-    merged = Arguments((*partial.args, *args.positional), {**partial.keywords, **args.keywords}, args.open)
+    keywords = {**partial.keywords, **args.keywords}
+    merged = Arguments((*partial.args, *args.positional), keywords, args.open, args.outside)
     return call(vm, partial.function, merged, place)
 
 
@@ -156,7 +171,8 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
         return _abroad(vm, lambda: invoke(vm, function, args, place), function.name, args, place)
     vm.step()
     recursion = sum(each.node is function.node for each in vm.calls)
-    if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= MAX_RECURSION:
+    bound = MAX_RECURSION if vm.is_branching else MAX_DECIDED_RECURSION
+    if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= bound:
         vm.oldest_written = 0  # at another depth it may end otherwise: not to be repeated
         return Unknown(f"`{function.name}` calls itself too deeply")
     scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
@@ -165,10 +181,12 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     bind(function, args, scope, from_outside=not vm.calls)
     vm.used.add(id(function.node))
     vm.calls.append(function)
+    vm.frames.append(scope)
     try:
         return _run_body(vm, function, scope)
     finally:
         vm.calls.pop()
+        vm.frames.pop()
 
 
 def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
@@ -191,25 +209,32 @@ def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
 def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: bool = False) -> None:
     """Bind arguments to parameters; what nobody passes takes its default, else it is an unknown parameter.
 
-    A call `from_outside` is one that the file does not make: what its star parameters collect is unknown.
+    A call `from_outside` is one that the file does not make: what its star parameters collect is unknown. Handed on to
+    other parameters it leaves them their defaults, as for any parameter that callers from outside may set.
     """
     names, keyword_names, star, stars = function.parameters
     cells = scope.cells
-    cells.update(zip(names, args.positional, strict=False))
+    for name, value in zip(names, args.positional, strict=False):
+        if type(value) is not Unknown or value.reason is not COLLECTED or name not in function.defaults:
+            cells[name] = value
     extra = args.positional[len(names) :]
     if star:
         more = from_outside and not extra
-        extra = tuple(Unknown("an argument", parameter=True) for _ in range(2)) if more else extra
-        cells[star] = ListValue.of(extra, open=args.open or more)
+        extra = tuple(Unknown(COLLECTED, parameter=True) for _ in range(2)) if more else extra
+        inside = args.open and not args.outside
+        collected = any(type(each) is Unknown and each.reason is COLLECTED for each in extra)
+        cells[star] = ListValue.of(extra, open=inside or collected)
     rest: dict[str, Value] = {}
     for key, value in args.keywords.items():
         (cells if key in keyword_names else rest)[key] = value
     if stars:
-        cells[stars] = DictValue(rest, open=args.open or from_outside)
+        only_outside = from_outside or (args.open and args.outside)
+        cells[stars] = DictValue(rest, open=args.open or from_outside, outside=only_outside)
+    is_open = args.open and not args.outside
     for name in keyword_names:
         if name not in cells:
             unknown = Unknown(f"parameter `{name}`", parameter=True)
-            cells[name] = unknown if args.open else function.defaults.get(name, unknown)
+            cells[name] = unknown if is_open else function.defaults.get(name, unknown)
 
 
 def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, place: Place | None) -> Value:
@@ -257,6 +282,8 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
         modules.build_base(vm, instance, base, args, place)
     elif jax.has_fields(cls):
         jax.set_fields(vm, instance, args)
+    elif records.is_record(cls):
+        records.fill(vm, instance, args, place)
     if cls.find("setup") is not None:
         jax.set_up(vm, instance)
     _build_keras(vm, instance, place)
@@ -271,11 +298,14 @@ def call_instance(vm: Machine, instance: Instance, args: Arguments, place: Place
 
 def _forward(vm: Machine, instance: Instance, args: Arguments, place: Place) -> Value:
     for name in ("forward", "call", "__call__"):
-        method = instance.cells.get(name) or instance.cls.find(name)
-        if isinstance(method, FunctionValue):
-            return invoke(vm, method, args.prepend(instance), place)
+        own = instance.cells.get(name)
+        if own is not None:
+            return call(vm, own, args, place)
+        method = instance.cls.find(name)
+        if method is not None:
+            return call(vm, method, args.prepend(instance), place)
     if "items" in instance.cells:
-        return layers.thread(vm, instance.cells["items"], args, place)
+        return layers.thread(vm, instance.cells["items"], args, place, bool(instance.cells.get("open")))
     if BASE in instance.cells:
         return layers.apply(vm, instance.cells[BASE], args, place)
     return tensors.opaque(vm, f"`{instance.cls.name}` has no forward", args.all, place)
@@ -297,6 +327,10 @@ def call_method(vm: Machine, receiver: Value, name: str, args: Arguments, place:
     return methods.method(vm, receiver, name, args, place)
 
 
+# Methods that are called by the name of a framework's class: `nn.Module.__init__(self)`.
+_UNBOUND = frozenset({"__init__", "forward", "call", "__call__"})
+
+
 @cache
 def _computes(name: str) -> Callable[..., Value] | None:
     return library.SYMBOLS.get(name)
@@ -309,6 +343,10 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
         return host(vm, args, place)
     spec = SPECS.get(symbol.name)
     if spec is None:
+        owner, _, method = symbol.name.rpartition(".")
+        if method in _UNBOUND and owner in SPECS and args.positional and isinstance(args.positional[0], Instance):
+            rest = Arguments(args.positional[1:], args.keywords, args.open, args.outside)
+            return modules.method(vm, args.positional[0], f"super.{method}", rest, place)
         if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
             return made
         initialise.escape(vm, symbol.name, args.all)

@@ -10,7 +10,19 @@ from typing import Any
 from selulint.evaluate import sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.values import ClassValue, Const, Either, FunctionValue, Layer, Symbol, Unknown, Value
+from selulint.evaluate.values import (
+    ClassValue,
+    Const,
+    DictValue,
+    Either,
+    FunctionValue,
+    Layer,
+    ListValue,
+    Symbol,
+    TupleValue,
+    Unknown,
+    Value,
+)
 from selulint.graph import Place
 
 # What an assumed value may be compared with for the comparison to be a choice of the caller's.
@@ -25,21 +37,30 @@ _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
-def compare(vm: Machine, node: Any, left: Value, right: Value, place: Place) -> Value:
-    """The value of a comparison of two values; `node` is the expression that spells it."""
-    operation = type(node.ops[0])
-    if tensors_in(left) or tensors_in(right):
+def compare(vm: Machine, node: Any, number: int, left: Value, right: Value, place: Place) -> Value:
+    """The value of one comparison of a chain, of what stands before its operator and what stands behind it."""
+    operation = type(node.ops[number])
+    # Whether something is None, or in a list, is not asked of a tensor's elements.
+    if operation not in _NOT_ELEMENTWISE and (_is_tensor(left) or _is_tensor(right)):
         return tensors.compare(vm, operation, left, right, place)
     result = _compare(operation, left, right)
     if result is None:
         return Unknown("a comparison")
-    sides = ((left, node.left), (right, node.comparators[0]))
+    first = node.comparators[number - 1] if number else node.left
+    sides = ((left, first), (right, node.comparators[number]))
     assumed = [side for side, _ in sides if isinstance(side, Const) and side.assumed]
     if not assumed or not all(side in assumed or type(spelled) in _PLAIN for side, spelled in sides):
         return Const(result)
     if isinstance(assumed[0].value, str):
         return Const(result, chooser=assumed[0].place)
     return Const(result, assumed=isinstance(assumed[0].value, bool | int | float))
+
+
+_NOT_ELEMENTWISE = frozenset({ast.Is, ast.IsNot, ast.In, ast.NotIn})
+
+
+def _is_tensor(value: Value) -> bool:
+    return not isinstance(value, ListValue | TupleValue | DictValue) and bool(tensors_in(value))
 
 
 def _compare(operation: type, left: Value, right: Value) -> bool | None:

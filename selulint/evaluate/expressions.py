@@ -9,13 +9,16 @@ from typing import Any
 
 from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
-from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS
+from selulint.evaluate.joining import join
+from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS, MAX_OPTIONS
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
+    NONE,
     Array,
     Builtin,
     Const,
     DictValue,
+    Either,
     FunctionValue,
     ListValue,
     ModuleAttribute,
@@ -25,7 +28,6 @@ from selulint.evaluate.values import (
     TupleValue,
     Unknown,
     Value,
-    join,
 )
 from selulint.graph import Place
 
@@ -71,9 +73,14 @@ def _formatted(vm: Machine, node: Any, scope: Scope) -> Value:
             text += str(part.value)
             continue
         value = evaluate(vm, part.value, scope)
-        if not isinstance(value, Const) or part.format_spec is not None or isinstance(value.value, bytes):
+        parts = part.format_spec.values if part.format_spec is not None else ()
+        spec = "".join(str(each.value) for each in parts if isinstance(each, ast.Constant))
+        if not isinstance(value, Const) or isinstance(value.value, bytes) or len(spec) > 8:
             return Unknown("a formatted string")
-        text += str(value.value)
+        try:
+            text += format(value.value, spec) if spec else str(value.value)
+        except (TypeError, ValueError):
+            return Unknown("a formatted string")
         if len(text) > MAX_CHARACTERS:
             return Unknown("a long string")
     return Const(text)
@@ -88,7 +95,7 @@ def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Valu
             values.append(evaluate(vm, element, scope))
             continue
         items, more = sequences.items_of(vm, evaluate(vm, element.value, scope))
-        values.extend(items)
+        values.extend(items or ((sequences.MORE,) if more else ()))
         is_open = is_open or more or len(values) > MAX_ITEMS
         del values[MAX_ITEMS:]
     return values, is_open
@@ -109,11 +116,10 @@ def _dict(vm: Machine, node: Any, scope: Scope) -> Value:
     for spelled, item in zip(node.keys, node.values, strict=True):
         value = evaluate(vm, item, scope)
         if spelled is None:
-            if isinstance(value, DictValue):
-                result.cells.update(value.entries)
-                result.open = result.open or value.open
-            else:
-                result.open = True
+            entries, more = sequences.entries_of(vm, value)
+            result.cells.update(entries)
+            result.outside = more and (result.outside or not result.open) and getattr(value, "outside", False)
+            result.open = result.open or more
             continue
         key = evaluate(vm, spelled, scope)
         if isinstance(key, Const) and key.value.__hash__ is not None:
@@ -133,11 +139,12 @@ def _subscript(vm: Machine, node: Any, scope: Scope) -> Value:
             tensors.index(vm, value, place_of(node, scope)) if tensors_in(value) else Unknown(f"{len(indices)} indices")
         )
     if kind is ast.Slice:
-        bounds = [
-            evaluate(vm, bound, scope) if bound else Const(None) for bound in (index.lower, index.upper, index.step)
-        ]
-        return sequences.get_slice(vm, value, bounds, place_of(node, scope))
+        return sequences.get_slice(vm, value, slice_bounds(vm, index, scope), place_of(node, scope))
     return sequences.get_item(vm, value, evaluate(vm, index, scope), place_of(node, scope))
+
+
+def slice_bounds(vm: Machine, index: Any, scope: Scope) -> list[Value]:
+    return [evaluate(vm, bound, scope) if bound else NONE for bound in (index.lower, index.upper, index.step)]
 
 
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
@@ -183,9 +190,17 @@ def combine(vm: Machine, operation: type, left: Value, right: Value, place: Plac
         return constant(operation, left.value, right.value)
     if isinstance(left, Array | ModuleAttribute) or isinstance(right, Array | ModuleAttribute):
         return arrays.combine(_BINARY.get(operation, operator.matmul), left, right, place)
+    if isinstance(left, Either) or isinstance(right, Either):
+        pairs = [(one, other) for one in _options(left) for other in _options(right)]
+        joined: Value = join([combine(vm, operation, one, other, place) for one, other in pairs[:MAX_OPTIONS]])
+        return joined if len(pairs) <= MAX_OPTIONS else Unknown("too many alternatives")
     if operation in _FORMULAS and numbers.may_be_number(left) and numbers.may_be_number(right):
         return numbers.formula(_FORMULAS[operation], left, right)
     return sequences.combine(operation, left, right)
+
+
+def _options(value: Value) -> tuple[Value, ...]:
+    return value.options if isinstance(value, Either) else (value,)
 
 
 def constant(operation: type, left: Any, right: Any) -> Value:
@@ -248,10 +263,19 @@ def _boolean(vm: Machine, node: Any, scope: Scope) -> Value:
 
 def _comparison(vm: Machine, node: Any, scope: Scope) -> Value:
     left = evaluate(vm, node.left, scope)
-    if len(node.ops) != 1:
-        return Unknown("a chained comparison")
-    right = evaluate(vm, node.comparators[0], scope)
-    return comparisons.compare(vm, node, left, right, Place(node, scope.unit))
+    place = Place(node, scope.unit)
+    result: Value = NONE
+    truths = []
+    for number, comparator in enumerate(node.comparators):
+        right = evaluate(vm, comparator, scope)
+        result = comparisons.compare(vm, node, number, left, right, place)
+        if len(node.ops) == 1:
+            return result
+        truths.append(vm.truth(result))
+        left = right
+    if False in truths:
+        return Const(False)
+    return Unknown("a chained comparison") if None in truths else Const(True)
 
 
 def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -314,7 +338,7 @@ def _arguments(vm: Machine, node: ast.Call, scope: Scope) -> calls.Arguments:
     """Arguments of a call with stars expanded where they are known."""
     positional: list[Value] = []
     keywords: dict[str, Value] = {}
-    is_open = False
+    is_open = inside = False
     for arg in node.args:
         if type(arg) is not ast.Starred:
             positional.append(evaluate(vm, arg, scope))
@@ -323,7 +347,10 @@ def _arguments(vm: Machine, node: ast.Call, scope: Scope) -> calls.Arguments:
         items, more = sequences.items_of(vm, value)
         # Splices stay whole: a container of them keeps its alternatives apart.
         positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
+        if more and not items:
+            positional.append(sequences.MORE)
         is_open = is_open or more or len(positional) > MAX_ITEMS
+        inside = inside or (more and not any(type(i) is Unknown and i.reason is calls.COLLECTED for i in items))
         del positional[MAX_ITEMS:]
     for keyword in node.keywords:
         value = evaluate(vm, keyword.value, scope)
@@ -332,8 +359,10 @@ def _arguments(vm: Machine, node: ast.Call, scope: Scope) -> calls.Arguments:
             continue
         if isinstance(value, DictValue):
             keywords.update({key: item for key, item in value.entries.items() if isinstance(key, str)})
-        is_open = is_open or not isinstance(value, DictValue) or value.open
-    return calls.Arguments(tuple(positional), keywords, is_open)
+        more = not isinstance(value, DictValue) or value.open
+        is_open = is_open or more
+        inside = inside or (more and not getattr(value, "outside", False))
+    return calls.Arguments(tuple(positional), keywords, is_open, is_open and not inside)
 
 
 _HANDLERS: dict[type, Callable[[Machine, Any, Scope], Value]] = {

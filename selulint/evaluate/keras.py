@@ -60,13 +60,21 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
         fill(vm, layer, args)
         vm.created.append(layer)
         return layer
-    if last == "Model" and any(tensors_in(value) for value in args.all):
+    if last in ("Model", "Functional") and any(tensors_in(value) for value in args.all):
         inputs = args.get("inputs", 0) or args.get("input")
         outputs = args.get("outputs", 1) or args.get("output")
         cells: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "builder": vm.builder}
         return Layer(cells, name="keras.Model", spec=_MODEL, place=place, symbol=symbol.place)
     if last == "TimeDistributed" and args.all:
         return args.all[0]
+    if last == "Bidirectional" and args.all:
+        return _both_ways(vm, args)
+    if symbol.name in _GETTERS and args.all:
+        return _get(vm, symbol.name, args.all[0])
+    if last in ("get_custom_objects", "custom_object_scope", "CustomObjectScope"):
+        for given in args.positional:
+            vm.custom.cells.update(given.entries if isinstance(given, DictValue) else {})
+        return vm.custom
     if last == "Lambda" and args.all and isinstance(args.all[0], FunctionValue | Symbol | Partial):
         return args.all[0]
     return None
@@ -88,6 +96,33 @@ def compile_model(vm: Machine, model: Layer | Instance) -> None:
         model.cells["compiled"] = True
 
 
+def _both_ways(vm: Machine, args: Arguments) -> Value:
+    """`Bidirectional`: the layer that it wraps, whose output is as wide as the merge of both directions makes it."""
+    layer, mode = args.all[0], args.get("merge_mode", 1)
+    if isinstance(layer, Layer):
+        concatenates = mode is None or (isinstance(mode, Const) and mode.value == "concat")
+        same = isinstance(mode, Const) and mode.value in ("sum", "mul", "ave")
+        vm.write(layer, "directions", 2 if concatenates else int(same))
+    return layer
+
+
+_GETTERS = frozenset(
+    {"keras.activations.get", "keras.initializers.get", "keras.regularizers.get", "keras.constraints.get"}
+)
+
+
+def _get(vm: Machine, getter: str, wanted: Value) -> Value:
+    """What `keras.activations.get(...)` and its like give: what a name stands for, everything else as it is."""
+    if getter != "keras.activations.get" or not isinstance(wanted, Const):
+        return wanted
+    if wanted.value is None:
+        return Symbol("keras.activations.linear")
+    canonical = ACTIVATION_STRINGS.get(wanted.value) if isinstance(wanted.value, str) else None
+    if canonical is not None:
+        return Symbol(canonical, wanted.place, wanted.chooser or vm.chooser)
+    return vm.custom.entries.get(wanted.value) or Unknown("an activation that is not known")
+
+
 def _last_size(args: Arguments) -> int | None:
     shape = args.get("shape", 0) or args.get("input_shape")
     return _last(shape)
@@ -97,24 +132,6 @@ def _last(shape: Value | None) -> int | None:
     items = shape.items if isinstance(shape, TupleValue | ListValue) else ()
     size = items[-1].value if items and isinstance(items[-1], Const) else None
     return size if isinstance(size, int) else None
-
-
-def apply_model(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
-    """A functional model used as a layer: its input op takes the new tensors, its output tensors come out."""
-    inputs = layer.cells["inputs"]
-    outputs = layer.cells["outputs"]
-    given = [tensor for value in args.all for tensor in tensors_in(value)]
-    if layer.cells["builder"] is not vm.builder or not given or inputs is None or outputs is None:
-        return opaque(vm, "a model used as a layer", args.all, place)
-    for tensor in tensors_in(inputs):
-        for source in tensor.sources:
-            op = vm.builder.op(source)
-            earlier = tuple(index for index in sources(given) if index < source)
-            if op.kind is Kind.INPUT and earlier:
-                op.kind, op.function, op.inputs = Kind.RESHAPE, "identity", earlier
-                vm.oldest_written = 0  # an op that was there before has changed: not to be repeated
-    result: Value = outputs
-    return result
 
 
 def apply(vm: Machine, layer: Layer, inputs: list[Tensor], place: Place) -> Value:
@@ -196,7 +213,7 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         layer,
         constants(layer.args),
         layer.chooser,
-        features=count or _channels(layer, size),
+        features=_channels(layer, size, count),
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
         weight=kernel_init(vm, layer, sizes, size, place),
@@ -236,8 +253,10 @@ def _constraint(layer: Layer) -> Const | None:
     return None
 
 
-def _channels(layer: Layer, size: int | None) -> int | None:
-    """The channels that a depthwise layer makes of its input's."""
+def _channels(layer: Layer, size: int | None, count: int | None) -> int | None:
+    """The size of the channel axis of what a layer computes: its units, or what a depthwise layer makes of its input's."""
+    if count is not None:
+        return count * int(layer.cells.get("directions", 1)) or None
     times = layer.constant("depth_multiplier") if layer.spec.function.startswith("depthwise") else None
     return size * times if size is not None and isinstance(times, int) else None
 
@@ -260,6 +279,8 @@ def activate(
             return tensor
         case Const(value=str() as name):
             canonical = ACTIVATION_STRINGS.get(name)
+            if name in vm.custom.entries:
+                return as_tensor(call_value(vm, vm.custom.entries[name], NO_ARGUMENTS.prepend(tensor), call))
             spec = SPECS.get(canonical) if canonical else None
             if canonical is None or spec is None:
                 return opaque(vm, f"activation {name!r}", [tensor], call)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import arrays, initialise, jax, keras, keras_legacy, variables
 from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
+from selulint.evaluate.joining import join
 from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.tensors import as_tensor, opaque
 from selulint.evaluate.values import (
@@ -24,7 +25,6 @@ from selulint.evaluate.values import (
     TupleValue,
     Unknown,
     Value,
-    join,
 )
 from selulint.frameworks import SPECS, Spec
 from selulint.frameworks.torch import TENSOR_METHODS
@@ -135,8 +135,11 @@ def construct(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: P
 def fill(vm: Machine, layer: Layer, args: Arguments) -> None:
     from selulint.evaluate.sequences import items_of
 
-    layer.cells["items"] = ()
     first = args.positional[0] if args.positional else args.keywords.get("modules") or args.keywords.get("layers")
+    if layer.spec.function in ("module_dict", "parameter_dict"):
+        _fill_dict(vm, layer, first)
+        return
+    layer.cells["items"] = ()
     if isinstance(first, DictValue):
         layer.cells["items"] = tuple(first.entries.values())
         layer.cells.update({f".{key}": value for key, value in first.entries.items()})
@@ -155,6 +158,18 @@ def fill(vm: Machine, layer: Layer, args: Arguments) -> None:
         layer.cells["items"], layer.cells["open"] = args.positional, args.open
 
 
+def _fill_dict(vm: Machine, layer: Layer, given: Value | None) -> None:
+    """A ModuleDict: its entries are cells whose keys begin with a dot; the cell `keyed` marks it."""
+    from selulint.evaluate.sequences import entries_of
+
+    entries, more = entries_of(vm, given) if given is not None else ({}, False)
+    layer.cells.update({"keyed": True, "open": more})
+    for key, value in entries.items():
+        layer.cells[f".{key}"] = value
+        if isinstance(value, Layer) and not value.label:
+            value.label = str(key)
+
+
 def as_item(vm: Machine, value: Value) -> Value:
     """An item of a container: an input tensor there stands for an input layer."""
     if isinstance(value, Tensor):
@@ -166,7 +181,9 @@ def apply(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
     """Call a layer object."""
     if layer.spec.kind == "container":
         if layer.spec.function == "keras_model":
-            return keras.apply_model(vm, layer, args, place)
+            from selulint.evaluate import keras_models
+
+            return keras_models.apply_model(vm, layer, args, place)
         if layer.spec.function != "sequential":
             return opaque(vm, f"a call of `{layer.name}`", args.all, place)
         return thread(vm, layer.cells["items"], args, place, bool(layer.cells.get("open")))

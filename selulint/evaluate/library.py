@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from selulint.evaluate import (
     arithmetic,
     arrays,
+    attributes,
     builtins,
     contrib,
     keras_weights,
     layers,
     numbers,
+    records,
     sequences,
     tensors,
     variables,
@@ -127,6 +130,72 @@ def _chain(vm: Machine, args: Arguments, place: Place) -> Value:
     return ListValue.of([item for items, _ in found for item in items], open=any(more for _, more in found))
 
 
+def _operator(operation: type) -> Callable[[Machine, Arguments, Place], Value]:
+    def compute(vm: Machine, args: Arguments, place: Place) -> Value:
+        from selulint.evaluate.expressions import combine
+
+        if len(args.positional) != 2:
+            return Unknown("an operator")
+        return combine(vm, operation, args.positional[0], args.positional[1], place)
+
+    return compute
+
+
+def _checkpoint(vm: Machine, args: Arguments, place: Place) -> Value:
+    """`checkpoint(function, *inputs)` computes what the function computes."""
+    from selulint.evaluate.calls import Arguments, call
+
+    if not args.positional:
+        return Unknown("no function")
+    keywords = {name: value for name, value in args.keywords.items() if name not in _CHECKPOINT_OPTIONS}
+    return call(vm, args.positional[0], Arguments(args.positional[1:], keywords, args.open, args.outside), place)
+
+
+_CHECKPOINT_OPTIONS = frozenset({"use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"})
+
+
+def _checkpoint_sequential(vm: Machine, args: Arguments, place: Place) -> Value:
+    from selulint.evaluate.calls import NO_ARGUMENTS
+    from selulint.evaluate.layers import thread
+
+    functions, inputs = args.get("functions", 0), args.get("input", 2)
+    items = sequences.raw_items(functions) if functions is not None else None
+    if items is None or inputs is None:
+        return tensors.opaque(vm, "a sequence of unknown layers", args.all, place)
+    return thread(vm, items, NO_ARGUMENTS.prepend(inputs), place)
+
+
+def _shape(vm: Machine, args: Arguments, place: Place) -> Value:
+    return attributes.shape_of(vm, args.all[0]) if args.all else Unknown("no argument")
+
+
+def _fresh(vm: Machine, args: Arguments, place: Place) -> Value:
+    """A tensor made from nothing: masks, noise, positions. What it is added to stays what it was."""
+    return Unknown("a tensor that is made here")
+
+
+def _converted(vm: Machine, args: Arguments, place: Place) -> Value:
+    """A tensor made of another is that one."""
+    first = _first(vm, args, place)
+    return first if tensors_in(first) else Unknown("a tensor that is made here")
+
+
+_SHAPES = (
+    "tensorflow.shape keras.backend.int_shape keras.backend.shape keras.ops.shape tensorflow.get_static_shape".split()
+)
+_FRESH = (
+    *(f"torch.{name}" for name in "zeros ones full empty rand randn randint arange linspace eye".split()),
+    *(f"torch.{name}_like" for name in "zeros ones full empty rand randn".split()),
+    *(f"tensorflow.{name}" for name in "zeros ones zeros_like ones_like range constant fill eye".split()),
+    *(f"keras.ops.{name}" for name in "zeros ones zeros_like ones_like arange full eye".split()),
+)
+_CONVERSIONS = (
+    "torch.tensor torch.as_tensor torch.asarray tensorflow.convert_to_tensor keras.ops.convert_to_tensor".split()
+)
+_RECORDS = (
+    "types.SimpleNamespace argparse.Namespace easydict.EasyDict addict.Dict munch.Munch box.Box "
+    "ml_collections.ConfigDict ml_collections.config_dict.ConfigDict omegaconf.OmegaConf.create"
+).split()
 _MATH = "sqrt log log2 log10 exp floor ceil pow".split()
 
 
@@ -170,6 +239,10 @@ _TRANSPARENT = (
 ).split()
 
 SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
+    **dict.fromkeys(_RECORDS, builtins.make_dict),
+    **dict.fromkeys(_SHAPES, _shape),
+    **dict.fromkeys(_FRESH, _fresh),
+    **dict.fromkeys(_CONVERSIONS, _converted),
     **{f"math.{name}": _pure_symbol(getattr(math, name)) for name in _MATH},
     **{f"numpy.{name}": _pure_symbol(getattr(math, name)) for name in _MATH if name != "pow"},
     **{f"torch.{name}": arrays.creator(name, *moments) for name, moments in _RANDOM.items()},
@@ -205,7 +278,19 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "tensorflow.zeros": variables.filled("zeros", 0.0),
     "tensorflow.ones": variables.filled("ones", 1.0),
     "tensorflow.sqrt": _pure_symbol(math.sqrt),
+    "functools.partialmethod": _partial,
+    "dataclasses.field": records.field,
+    "attr.ib": records.field,
+    "attrs.field": records.field,
+    "pydantic.Field": records.field,
+    "collections.namedtuple": records.named_tuple,
+    "typing.NamedTuple": records.named_tuple,
+    "typing.cast": lambda vm, args, place: args.positional[1] if len(args.positional) == 2 else Unknown("a cast"),
+    "operator.mul": _operator(ast.Mult),
+    "operator.add": _operator(ast.Add),
     "collections.OrderedDict": builtins.make_dict,
+    "torch.utils.checkpoint.checkpoint": _checkpoint,
+    "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
     "itertools.chain": _chain,
     "copy.deepcopy": _first,
     "copy.copy": _first,

@@ -73,7 +73,7 @@ def iterate(vm: Machine, value: Value) -> tuple[list[Value], bool]:
     if tensors_in(value) and isinstance(value, Tensor | BoundMethod):
         return [value] * UNKNOWN_ITERATIONS, True
     items, is_open = sequences.items_of(vm, value)
-    if is_open and not items:
+    if is_open and all(item is sequences.MORE for item in items):
         return [Unknown("an item of something unknown") for _ in range(UNKNOWN_ITERATIONS)], True
     if len(items) > MAX_ITERATIONS:
         return items[:MAX_ITERATIONS], True

@@ -10,10 +10,12 @@ from typing import Any
 
 from selulint.evaluate import imports
 from selulint.evaluate.building import Builder
+from selulint.evaluate.joining import join, join_items
 from selulint.evaluate.replay import Template
 from selulint.evaluate.values import (
     Builtin,
     Const,
+    DictValue,
     Either,
     FunctionValue,
     Imported,
@@ -29,12 +31,11 @@ from selulint.evaluate.values import (
     TupleValue,
     Unknown,
     Value,
-    join,
-    join_items,
     next_serial,
 )
 from selulint.graph import Place
 from selulint.syntax.lazy import File
+from selulint.syntax.names import CONVENTIONAL
 
 STEPS_PER_FILE = 400_000
 STEPS_PER_ROOT = 50_000
@@ -42,13 +43,15 @@ STEPS_PER_ROOT = 50_000
 STEPS_ABROAD = 3_000
 STEPS_ABROAD_PER_FILE = 9_000
 MAX_CALL_DEPTH = 40
+# A recursion that unknown conditions lead into would go on for ever; one that constants decide comes to its end.
 MAX_RECURSION = 3
+MAX_DECIDED_RECURSION = 4
 
 _MISSING: Any = object()
 _BUILTINS = frozenset(
     "range len list tuple dict set frozenset zip enumerate reversed sorted isinstance issubclass getattr setattr hasattr "
     "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
-    "repr".split()
+    "repr staticmethod divmod".split()
 )
 
 
@@ -78,7 +81,10 @@ class Machine:
         self.chooser: Place | None = None
         self.created: list[Layer | Instance] = []
         self.used: set[int] = set()
+        # Keras's registry of names for the user's own activations, initialisers and layers.
+        self.custom = DictValue()
         self.calls: list[FunctionValue] = []
+        self.frames: list[Scope] = []  # of the functions that run, innermost last
         self.scopes: list[Any] = []  # of default arguments, innermost last (see `contrib`)
         self.hops = 0
         self.is_abroad = False
@@ -89,6 +95,8 @@ class Machine:
         self.generation = 0
         self.oldest_written = 0
         self._parts: dict[tuple[Unknown, Any], Unknown] = {}
+        # Conventional names (`nn`, `F`, `tf`) that nothing in the file binds, as far as the file uses them.
+        self.assumed: dict[str, str] = {}
         self._journal: list[tuple[int, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
 
     def step(self) -> None:
@@ -96,6 +104,11 @@ class Machine:
         self.budget -= 1
         if self.budget < 0:
             raise BudgetExhausted
+
+    @property
+    def is_branching(self) -> bool:
+        """Whether what is evaluated now depends on a condition that nobody knows."""
+        return bool(self._journal)
 
     def refill(self, most: int = STEPS_PER_ROOT) -> None:
         """Give the next root its steps, as far as the file has any left."""
@@ -131,6 +144,15 @@ class Machine:
             if target.serial < started and (id(target), key) not in frame:
                 frame[id(target), key] = (target, target.cells.get(key, _MISSING))
         target.cells[key] = value
+
+    def remove(self, target: Mutable, key: Any) -> Any:
+        """Take a cell out of a mutable value, as journalled as a write; None where there is none."""
+        if key not in target.cells:
+            return None
+        old = target.cells[key]
+        self.write(target, key, old)
+        del target.cells[key]
+        return old
 
     def branch(self, arms: Sequence[Callable[[], Flow]]) -> Flow:
         """Evaluate alternatives from the same state and continue with the join of those that fall through."""
@@ -204,7 +226,12 @@ class Machine:
         loaded = self.load(where, name)
         if loaded is not None:
             return loaded
-        return Builtin(name) if name in _BUILTINS else Unknown(f"the name `{name}` is not defined in this file")
+        if name in _BUILTINS:
+            return Builtin(name)
+        if name in CONVENTIONAL and name not in self.file.bindings:
+            self.assumed[name] = CONVENTIONAL[name]
+            return Symbol(CONVENTIONAL[name])
+        return Unknown(f"the name `{name}` is not defined in this file")
 
     def _settle(self, where: Scope, name: str, imported: Imported) -> Value:
         """Replace a name that was imported from another file by what it means there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import arithmetic, sequences, tensors
@@ -56,19 +57,16 @@ def _list_method(vm: Machine, receiver: ListValue, name: str, args: Arguments) -
         sequences.extend(vm, receiver, values)
     elif name in ("extend", "update"):
         for value in values:
-            sequences.extend(vm, receiver, sequences.raw_items(value) or (), sequences.raw_items(value) is None)
+            sequences.extend_by(vm, receiver, value)
     elif name == "insert" and len(values) == 2:
         items = list(receiver.items)
         index = values[0].value if isinstance(values[0], Const) and isinstance(values[0].value, int) else len(items)
         items.insert(index, values[1])
         vm.write(receiver, "items", tuple(items))
     elif name == "pop" and receiver.items:
-        index = values[0].value if values and isinstance(values[0], Const) and isinstance(values[0].value, int) else -1
-        items = list(receiver.items)
-        if -len(items) <= index < len(items):
-            last = items.pop(index)
-            vm.write(receiver, "items", tuple(items))
-            return last
+        return sequences.delete_item(vm, receiver, values[0] if values else Const(-1))
+    elif name == "clear":
+        vm.write(receiver, "items", ())
     elif name == "copy":
         return ListValue.of(receiver.items, open=receiver.open)
     elif name == "reverse":
@@ -86,16 +84,35 @@ def _dict_method(vm: Machine, receiver: DictValue, name: str, args: Arguments) -
     if name == "keys":
         return ListValue.of((Const(key) for key in receiver.entries), open=receiver.open)
     if name == "update":
-        for key, value in [
-            *args.keywords.items(),
-            *(p for v in args.positional if isinstance(v, DictValue) for p in v.entries.items()),
-        ]:
+        for given in args.positional:
+            entries = given.entries if isinstance(given, DictValue) else {}
+            for key, value in entries.items():
+                vm.write(receiver, key, value)
+            if not isinstance(given, DictValue) or given.open:
+                receiver.outside = (
+                    isinstance(given, DictValue) and given.outside and (receiver.outside or not receiver.open)
+                )
+                receiver.open = True
+        for key, value in args.keywords.items():
             vm.write(receiver, key, value)
         return NONE
     if name in ("get", "pop", "setdefault") and args.positional and isinstance(args.positional[0], Const):
         key = args.positional[0]
         if key.value.__hash__ is not None and key.value in receiver.entries:
-            return sequences.get_item(vm, receiver, key, key.place or Place(None, None))  # type: ignore[arg-type]
+            found = sequences.get_item(vm, receiver, key, key.place or Place(None, None))  # type: ignore[arg-type]
+            if name == "pop":
+                vm.remove(receiver, key.value)
+            return found
+        default = args.get("default", 1) or NONE
+        if name == "setdefault":
+            vm.write(receiver, key.value, default)
         if not receiver.open:
-            return args.positional[1] if len(args.positional) > 1 else NONE
+            return default
+        if receiver.outside and default is not NONE:
+            # An option that callers may pass in `**kwargs` is a parameter with a default.
+            return replace(default, assumed=True) if isinstance(default, Const) else default
+    if name in ("get", "pop") and args.positional and not isinstance(args.positional[0], Const):
+        return sequences.get_item(vm, receiver, args.positional[0], Place(None, None))  # type: ignore[arg-type]
+    if name == "copy":
+        return DictValue(dict(receiver.entries), open=receiver.open, outside=receiver.outside)
     return Unknown(f"method `{name}` of a dict", parameter=receiver.open)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import initialise, jax, keras, keras_weights, layers, tensors
+from selulint.evaluate.joining import flatten
 from selulint.evaluate.machine import Machine
-from selulint.evaluate.sequences import extend, items_of
+from selulint.evaluate.sequences import delete_item, entries_of, extend, extend_by
 from selulint.evaluate.values import (
     BASE,
     NONE,
@@ -26,7 +27,6 @@ from selulint.evaluate.values import (
     TupleValue,
     Unknown,
     Value,
-    flatten,
 )
 from selulint.frameworks import SPECS
 from selulint.graph import Place
@@ -38,6 +38,10 @@ MAX_MODULES = 5_000
 # What base classes such as Hugging Face's call at the end of construction.
 _INITIALISING = frozenset({"post_init", "init_weights", "_post_init"})
 _LAYERS = frozenset({"parametric", "activation", "norm", "dropout", "pool", "reshape"})
+# What reports or registers something and gives nothing back.
+_QUIET = frozenset(
+    "log log_dict save_hyperparameters register_forward_hook add_loss add_metric zero_grad load_weights summary".split()
+)
 _SELF = frozenset("to cuda cpu train eval float double half requires_grad_ type share_memory bfloat16 to_empty".split())
 
 
@@ -172,6 +176,11 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
         return layers.apply(vm, receiver, args, place)
     if name.startswith("super."):
         return _super_method(vm, receiver, name.removeprefix("super."), args, place)
+    if name == "save_hyperparameters" and isinstance(receiver, Instance) and vm.frames:
+        vm.write(receiver, "hparams", DictValue(dict(vm.frames[-1].cells), open=True))
+        return NONE
+    if name in _QUIET:
+        return NONE
     if name in _GROWING:
         return _GROWING[name](vm, receiver, args)
     if name == "reset_parameters" and isinstance(receiver, Layer):
@@ -183,7 +192,7 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
     if name == "load_state_dict":
         _load(vm, receiver)
         return NONE
-    if name == "add_weight" and isinstance(receiver, Instance):
+    if name in ("add_weight", "add_variable") and isinstance(receiver, Instance):
         return keras_weights.add_weight(vm, args, place)
     if isinstance(receiver, Instance):
         _inherited(vm, receiver, name, place)
@@ -226,13 +235,16 @@ def _super_method(vm: Machine, receiver: Layer | Instance, name: str, args: Argu
         elif isinstance(receiver, Instance) and (base := base_layer(receiver.cls)) is not None:
             build_base(vm, receiver, base, args, place)
         return NONE
+    if name in ("forward", "call", "__call__") and "items" in receiver.cells:
+        return layers.thread(vm, receiver.cells["items"], args, place, bool(receiver.cells.get("open")))
+    if name == "__setattr__" and len(args.positional) == 2 and isinstance(args.positional[0], Const):
+        vm.write(receiver, args.positional[0].value, args.positional[1])
+        return NONE
     inner = receiver.cells.get(BASE)
     if isinstance(inner, Layer):
         if name in ("forward", "call", "__call__"):
             return layers.apply(vm, inner, args, place)
         return method(vm, inner, name, args, place)
-    if name in ("forward", "call", "__call__") and "items" in receiver.cells:
-        return layers.thread(vm, receiver.cells["items"], args, place)
     return method(vm, receiver, name, args, place)
 
 
@@ -242,8 +254,12 @@ def _pairs(found: list[tuple[str, Any]]) -> ListValue:
 
 def _entries(module: Layer | Instance) -> list[tuple[str, Value]]:
     """The entries of a ModuleDict, or of an object that inherits from one, by name."""
-    named = [(str(key).lstrip("."), each) for key, each in module.cells.items() if isinstance(each, Value)]
-    return [(name, each) for name, each in named if not isinstance(module, Layer) or f".{name}" in module.cells]
+    own = isinstance(module, Instance)
+    return [
+        (str(key).lstrip("."), each)
+        for key, each in module.cells.items()
+        if str(key)[:1] == "." or (own and isinstance(each, Layer | Instance))
+    ]
 
 
 _LISTINGS: dict[str, Callable[[Layer | Instance], Value]] = {
@@ -266,8 +282,7 @@ def _append(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
 
 def _extend(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
     for value in args.positional[:1]:
-        items, more = items_of(vm, value)
-        extend(vm, receiver, items, more)
+        extend_by(vm, receiver, value)
     return receiver
 
 
@@ -289,7 +304,8 @@ def _add_module(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Val
     if isinstance(name, Const) and isinstance(name.value, str):
         if isinstance(module, Layer) and not module.label:
             module.label = name.value
-        vm.write(receiver, name.value if isinstance(receiver, Instance) else f".{name.value}", module)
+        is_attribute = isinstance(receiver, Instance) and "keyed" not in receiver.cells
+        vm.write(receiver, name.value if is_attribute else f".{name.value}", module)
     if "items" in receiver.cells:
         extend(vm, receiver, [module])
     return NONE
@@ -297,9 +313,11 @@ def _add_module(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Val
 
 def _update(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
     for value in args.positional[:1]:
-        if isinstance(value, DictValue):
-            for key, item in value.entries.items():
-                vm.write(receiver, f".{key}", item)
+        entries, more = entries_of(vm, value)
+        for key, item in entries.items():
+            vm.write(receiver, f".{key}", item)
+        if more:
+            vm.write(receiver, "open", True)
     return NONE
 
 
@@ -308,6 +326,17 @@ def _register(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value
     if isinstance(name, Const) and value is not None:
         vm.write(receiver, name.value if isinstance(receiver, Instance) else f".{name.value}", value)
     return NONE
+
+
+def _pop(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
+    return delete_item(vm, receiver, args.positional[0] if args.positional else Const(-1))
+
+
+def _get(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
+    """`self._modules.get(name)` and the like."""
+    name = args.get("key", 0)
+    known = receiver.cells.get(f".{name.value}") if isinstance(name, Const) else None
+    return known or args.get("default", 1) or NONE
 
 
 _GROWING: dict[str, Callable[[Machine, Layer | Instance, Arguments], Value]] = {
@@ -320,6 +349,8 @@ _GROWING: dict[str, Callable[[Machine, Layer | Instance, Arguments], Value]] = {
     "update": _update,
     "register_parameter": _register,
     "register_buffer": _register,
+    "pop": _pop,
+    "get": _get,
 }
 
 

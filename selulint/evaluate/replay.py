@@ -14,6 +14,7 @@ from selulint.evaluate.building import Draft
 from selulint.evaluate.limits import MAX_DEPTH
 from selulint.evaluate.numbers import Sample
 from selulint.evaluate.values import (
+    BASE,
     Array,
     BoundMethod,
     Builtin,
@@ -120,6 +121,9 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
         _tie(instance, Copied(template, {key: new for key, (_, new) in pairs.items()}, vm.generation))
         vm.budget -= len(pairs) // _COPIES_PER_STEP
         instance.place = place
+        base = instance.cells.get(BASE)
+        if base is not None:
+            base.place = base.symbol = place  # a class that inherits from a layer is that layer, where it is made
         vm.created.append(instance)
         return instance
     start, emitted = next_serial(), vm.builder.end
@@ -248,7 +252,12 @@ def _key_of_arguments(args: Arguments, vm: Machine | None = None) -> Any:
     # Which of the unknown numbers are the same one, and how they hang together, makes a difference.
     sample = Sample(0)
     positional = tuple([_key(value, vm, sample) for value in args.positional])
-    return args.open, positional, tuple([(name, _key(value, vm, sample)) for name, value in args.keywords.items()])
+    return (
+        args.open,
+        args.outside,
+        positional,
+        tuple([(name, _key(value, vm, sample)) for name, value in args.keywords.items()]),
+    )
 
 
 def _key(value: Value, vm: Machine | None, sample: Sample, depth: int = MAX_DEPTH) -> Any:

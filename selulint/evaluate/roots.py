@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selulint.evaluate import calls, jax, modules
+from selulint.evaluate import calls, jax, modules, records
 from selulint.evaluate.building import Builder
-from selulint.evaluate.calls import Arguments, call, invoke
+from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.handwritten import recognised
 from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
 from selulint.evaluate.values import (
@@ -78,7 +79,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
     trained = triage.trained_weights(file.source.text)
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
-        model.trained, model.rescaled = trained, scaled
+        model.trained, model.rescaled, model.assumed = trained, scaled, _assumed_by(vm, model)
     _group(kept)
     return kept
 
@@ -100,6 +101,20 @@ def _are_selu_models(models: list[Model]) -> bool:
     if not any(op.function == "selu" for model in models for op in model.of(Kind.ACTIVATION)):
         return False
     return {op.function for model in models for op in model.of(Kind.ACTIVATION) if model.is_hidden(op)} == {"selu"}
+
+
+def _assumed_by(vm: Machine, model: Model) -> tuple[str, ...]:
+    """The names without a binding by which a model reaches its framework."""
+    if not vm.assumed:
+        return ()
+    roots = (_root_name(place.syntax) for op in model.ops for place in (op.symbol, op.place) if place is not None)
+    return tuple(sorted({name for name in roots if name in vm.assumed}))
+
+
+def _root_name(node: Any) -> str:
+    while type(node) in (ast.Attribute, ast.Call):
+        node = node.value if type(node) is ast.Attribute else node.func
+    return node.id if type(node) is ast.Name else ""
 
 
 def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:
@@ -125,7 +140,7 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     def build() -> Instance:
         # A module is the same in all its methods; an agent's methods may each build models of their own.
         if not built or entry is None:
-            built[:] = [calls.build(vm, cls, _unknown_arguments(cls.find("__init__")), Place(cls.node, cls.unit))]
+            built[:] = [calls.build(vm, cls, _unknown_arguments(vm, cls.find("__init__")), Place(cls.node, cls.unit))]
             _initialise(vm, cls, built[0])
         return built[0]
 
@@ -167,7 +182,7 @@ def _method_root(
 
 def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
-    unknowns = _unknown_arguments(function, skip).positional
+    unknowns = _unknown_arguments(vm, function, skip).positional
     before = len(vm.builder.ops)
     result = invoke(vm, function, Arguments((*first, *unknowns)), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
@@ -187,13 +202,22 @@ def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Va
     return lambda: _invoke_promoting(vm, function, (), 0)
 
 
-def _unknown_arguments(function: Any, skip: int = 1) -> Arguments:
-    """Unknowns for the parameters that have no default."""
+def _unknown_arguments(vm: Machine, function: Any, skip: int = 1) -> Arguments:
+    """Unknowns for the parameters that have no default; records of the file, told by annotations, with their defaults."""
     if not isinstance(function, FunctionValue):
         return Arguments()
-    names = function.parameters[0][skip:]
-    required = [name for name in names if name not in function.defaults]
-    return Arguments(tuple(Unknown(f"parameter `{name}`", parameter=True) for name in required))
+    params = function.node.args
+    required = [p for p in (*params.posonlyargs, *params.args)[skip:] if p.arg not in function.defaults]
+    return Arguments(tuple(_unknown(vm, function, param) for param in required))
+
+
+def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
+    annotation = param.annotation
+    if type(annotation) is ast.Name and annotation.id in vm.file.bindings:
+        cls = vm.lookup(function.scope, annotation.id)
+        if isinstance(cls, ClassValue) and records.is_record(cls):
+            return instantiate(vm, cls, Arguments(), Place(annotation, function.unit))
+    return Unknown(f"parameter `{param.arg}`", parameter=True)
 
 
 def _evaluate(
@@ -235,7 +259,7 @@ def _unfinished(vm: Machine, node: Any, name: str) -> Model:
 
 def _outermost(vm: Machine, created: list[Layer | Instance]) -> list[Layer | Instance]:
     """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
-    models = [each for each in created if _is_here(vm, each.place) and (isinstance(each, Layer) or _is_model(each.cls))]
+    models = [each for each in created if _is_here(vm, each.place) and (isinstance(each, Layer) or _is_model(each))]
     inner: set[int] = set()
     for each in models:
         # Whatever holds modules is itself among the created ones, so that direct children are enough.
@@ -248,8 +272,11 @@ def _is_here(vm: Machine, place: Place | None) -> bool:
     return place is None or place.unit.file is vm.file
 
 
-def _is_model(cls: ClassValue) -> bool:
-    return _entry(cls) is not None or modules.container_base(cls) is not None
+def _is_model(instance: Instance) -> bool:
+    """Whether an object is called as a model: by a method of its class, or by one that it was given (`self.forward = ...`)."""
+    if _entry(instance.cls) is not None or any(name in instance.cells for name in _ENTRIES):
+        return True
+    return modules.container_base(instance.cls) is not None
 
 
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:

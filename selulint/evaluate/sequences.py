@@ -8,7 +8,8 @@ from typing import Any
 
 from selulint.evaluate import arrays, tensors
 from selulint.evaluate.building import tensors_in
-from selulint.evaluate.limits import MAX_ITEMS
+from selulint.evaluate.joining import flatten, join, join_items
+from selulint.evaluate.limits import MAX_ITEMS, MAX_OPTIONS
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     Array,
@@ -21,21 +22,23 @@ from selulint.evaluate.values import (
     Layer,
     ListValue,
     ModuleAttribute,
+    Shape,
     Splice,
     Symbol,
     Tensor,
     TupleValue,
     Unknown,
     Value,
-    flatten,
-    join,
-    join_items,
 )
+from selulint.frameworks import SPECS
 from selulint.graph import Place
 
 MAX_VARIANTS = 16
 # Going through this many items takes about as long as one step of evaluation.
 ITEMS_PER_STEP = 64
+_SEQUENTIAL = "torch.nn.Sequential"
+# Stands in a sequence for any number of items that nobody knows.
+MORE = Unknown("items that are not known")
 
 
 def raw_items(value: Value) -> tuple[Value, ...] | None:
@@ -48,6 +51,8 @@ def raw_items(value: Value) -> tuple[Value, ...] | None:
         case Layer() | Instance() if "items" in value.cells:
             items: tuple[Value, ...] = value.cells["items"]
             return items
+        case Layer() | Instance() if "keyed" in value.cells:
+            return tuple(Const(key[1:]) for key in value.cells if key[:1] == ".")
         case DictValue():
             return tuple(Const(key) for key in value.entries)
         case Const(value=str()):
@@ -94,6 +99,8 @@ def extend(vm: Machine, target: Value, items: Sequence[Value], more: bool = Fals
     current: tuple[Value, ...] = target.cells.get("items", ())
     if len(current) + len(items) > MAX_ITEMS:
         items, more = (), True
+    elif more and not items and (not current or current[-1] is not MORE):
+        items = (MORE,)
     vm.budget -= len(current) // ITEMS_PER_STEP
     vm.write(target, "items", (*current, *items))
     if more and isinstance(target, ListValue):
@@ -102,38 +109,71 @@ def extend(vm: Machine, target: Value, items: Sequence[Value], more: bool = Fals
         vm.write(target, "open", True)
 
 
+def extend_by(vm: Machine, target: Value, value: Value) -> None:
+    """Append the items of a sequence; of several sequences that it may be, as alternative runs."""
+    if isinstance(value, Either):
+        runs = tuple(raw_items(option) or (MORE,) for option in value.options)
+        extend(vm, target, [Splice(runs)], any(map(is_open, value.options)))
+        return
+    items = raw_items(value)
+    extend(vm, target, items or (), items is None or is_open(value))
+
+
 def combine(operation: type, left: Value, right: Value) -> Value:
-    """Concatenation and repetition of lists and tuples."""
+    """Concatenation and repetition of lists, tuples and containers; the union of dicts."""
+    if isinstance(left, DictValue) and isinstance(right, DictValue) and operation is ast.BitOr:
+        return DictValue({**left.entries, **right.entries}, open=left.open or right.open, outside=right.outside)
     first, second = raw_items(left), raw_items(right)
-    if operation is ast.Add and first is not None and second is not None:
-        items, more = (*first, *second), is_open(left) or is_open(right) or len(first) + len(second) > MAX_ITEMS
-        return TupleValue(items) if isinstance(left, TupleValue) and not more else ListValue.of(items, open=more)
+    if operation is ast.Add and (first is not None or second is not None):
+        if not all(items is not None or isinstance(side, Unknown) for items, side in ((first, left), (second, right))):
+            return Unknown("an operation on values that are not known")
+        known = [(MORE,) if items is None else items for items in (first, second)]
+        total = sum(map(len, known))
+        more = first is None or second is None or is_open(left) or is_open(right) or total > MAX_ITEMS
+        return like(left if first is not None else right, (*known[0], *known[1])[:MAX_ITEMS], more)
     if operation is ast.Mult:
         sequence, count = (first, right) if first is not None else (second, left)
         if sequence is not None:
             times = count.value if isinstance(count, Const) and isinstance(count.value, int) else None
             if times is not None and times * len(sequence) <= MAX_ITEMS:
-                return ListValue.of(sequence * times) if isinstance(left, ListValue) else TupleValue(sequence * times)
+                return like(left if first is not None else right, sequence * times, False)
             return ListValue.of(sequence * 2, open=True)
     return Unknown("an operation on values that are not known")
+
+
+def like(model: Value, items: tuple[Value, ...], more: bool) -> Value:
+    """A sequence of the same kind with other items."""
+    if isinstance(model, Layer | Instance):
+        cells: dict[str, Any] = {"items": items, "open": more}
+        if isinstance(model, Instance):
+            return Layer(cells, name=_SEQUENTIAL, spec=SPECS[_SEQUENTIAL], place=model.place)
+        return Layer(cells, name=model.name, spec=model.spec, place=model.place, symbol=model.symbol)
+    return TupleValue(items) if isinstance(model, TupleValue) and not more else ListValue.of(items, open=more)
 
 
 def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     """The value of `value[index]`."""
     if isinstance(value, Tensor) or (isinstance(value, BoundMethod) and tensors_in(value.receiver)):
         return tensors.index(vm, value, place)
+    found: Value
     if isinstance(value, Either):
-        joined: Value = join([get_item(vm, option, index, place) for option in value.options])
-        return joined
+        found = join([get_item(vm, option, index, place) for option in value.options])
+        return found
     if isinstance(value, Unknown):
         if isinstance(index, Const) and isinstance(index.value, int | str):
             return vm.part(value, (index.value,))
         return Unknown("an item of something unknown", value.parameter)
     if isinstance(value, Array | ModuleAttribute):
         return arrays.item(value)
+    if isinstance(value, Shape):
+        is_last = isinstance(index, Const) and index.value == -1 and value.last is not None
+        return Const(value.last) if is_last else Unknown("a size of a tensor")
+    if isinstance(index, Either):
+        found = join([get_item(vm, value, option, place) for option in index.options])
+        return found
     if not isinstance(index, Const):
-        return Unknown("an index that is not known")
-    if isinstance(value, DictValue | Layer) and not isinstance(index.value, int):
+        return _any_item(value)
+    if isinstance(value, DictValue | Layer | Instance) and not isinstance(index.value, int):
         return _entry(value, index)
     items = raw_items(value)
     if items is None or not isinstance(index.value, int):
@@ -144,11 +184,27 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     if is_open(value) and index.value < 0:
         return Unknown("an item past what is known")
     runs = [run for run in variants(items) if -len(run) <= index.value < len(run)]
-    found: Value = join([run[index.value] for run in runs]) if runs else Unknown("an item past what is known")
+    found = join([run[index.value] for run in runs]) if runs else Unknown("an item past what is known")
     return found
 
 
-def _entry(value: DictValue | Layer, index: Const) -> Value:
+def _any_item(value: Value) -> Value:
+    """What an index that nobody knows takes out of a sequence of modules: one of them.
+
+    A choice among activations stays unknown: nothing that is said about one of them would be said of the model.
+    """
+    cells = getattr(value, "cells", {})
+    items = [each for key, each in cells.items() if key[:1] == "."] if "keyed" in cells else raw_items(value) or ()
+    options = [item for item in flatten(items) if item is not MORE]
+    if not options or is_open(value) or isinstance(value, DictValue) or len(options) > MAX_OPTIONS:
+        return Unknown("an index that is not known")
+    if any(isinstance(each, Layer) and each.spec.kind == "activation" for each in options):
+        return Unknown("an activation that callers choose")
+    found: Value = join(options)
+    return found
+
+
+def _entry(value: DictValue | Layer | Instance, index: Const) -> Value:
     key = index.value if isinstance(value, DictValue) else f".{index.value}"
     if key.__hash__ is None or key not in value.cells:
         return Unknown(f"key {index.value!r}", parameter=isinstance(value, DictValue) and value.open)
@@ -165,9 +221,10 @@ def set_item(vm: Machine, owner: Value, index: Value, value: Value) -> None:
             vm.write(owner, index.value, value)
         else:
             owner.open = True
-    elif isinstance(owner, Layer) and isinstance(index, Const) and isinstance(index.value, str):
+    elif isinstance(owner, Layer | Instance) and isinstance(index, Const) and isinstance(index.value, str):
         vm.write(owner, f".{index.value}", value)
-        extend(vm, owner, [value])
+    elif isinstance(owner, Layer | Instance) and "keyed" in owner.cells:
+        vm.write(owner, f".?{len(owner.cells)}", value)
     elif isinstance(owner, ListValue | Layer):
         items = list(owner.cells.get("items", ()))
         position = index.value if isinstance(index, Const) and isinstance(index.value, int) else None
@@ -194,9 +251,7 @@ def get_slice(vm: Machine, value: Value, bounds: Sequence[Value], place: Place) 
         return Const(value.value[slice(*known)])
     if isinstance(value, TupleValue):
         return TupleValue(part)
-    if isinstance(value, Layer):
-        return Layer({"items": part}, name=value.name, spec=value.spec, place=value.place, symbol=value.symbol)
-    return ListValue.of(part, open=is_open(value))
+    return like(value, part, is_open(value))
 
 
 def _slice(items: tuple[Value, ...], lower: int | None, upper: int | None, step: int | None) -> tuple[Value, ...]:
@@ -209,6 +264,58 @@ def _slice(items: tuple[Value, ...], lower: int | None, upper: int | None, step:
             needed -= not isinstance(items[position], Splice)
         kept, items = items[:position], items[position:]
     return kept + join_items([run[slice(lower, upper, step)] for run in variants(items)])
+
+
+def entries_of(vm: Machine, value: Value) -> tuple[dict[Any, Value], bool]:
+    """The entries of a dict or of a sequence of pairs, and whether there may be others."""
+    if isinstance(value, DictValue):
+        return dict(value.entries), value.open
+    if "keyed" in getattr(value, "cells", ()):
+        return {key[1:]: each for key, each in value.cells.items() if key[:1] == "."}, is_open(value)  # type: ignore[attr-defined]
+    items, more = items_of(vm, value)
+    entries: dict[Any, Value] = {}
+    for item in items:
+        pair = raw_items(item) or ()
+        if len(pair) == 2 and isinstance(pair[0], Const) and pair[0].value.__hash__ is not None:
+            entries[pair[0].value] = pair[1]
+        else:
+            more = True
+    return entries, more
+
+
+def delete_item(vm: Machine, owner: Value, index: Value) -> Value:
+    """Take `owner[index]` out of a list, container or dict, and give it back."""
+    if isinstance(owner, Either):
+        return Unknown("an item of one of several")
+    if isinstance(owner, DictValue) or "keyed" in getattr(owner, "cells", ()):
+        key = index.value if isinstance(index, Const) else None
+        key = key if isinstance(owner, DictValue) else f".{key}"
+        return vm.remove(owner, key) or Unknown("an item that is not known")  # type: ignore[arg-type]
+    items = list(owner.cells.get("items", ())) if isinstance(owner, ListValue | Layer | Instance) else []
+    position = index.value if isinstance(index, Const) and isinstance(index.value, int) else None
+    if position is None or not -len(items) <= position < len(items):
+        return Unknown("an item that is not known")
+    if position == -1 and isinstance(items[-1], Splice):
+        last = join([run[-1] for run in variants(items) if run])
+        vm.write(owner, "items", _slice(tuple(items), None, -1, None))  # type: ignore[arg-type]
+        return last  # type: ignore[no-any-return]
+    taken: Value = items.pop(position)
+    vm.write(owner, "items", tuple(items))  # type: ignore[arg-type]
+    return taken
+
+
+def set_slice(vm: Machine, owner: Value, bounds: Sequence[Value], value: Value) -> None:
+    """Write `owner[a:b] = value`; a value without items deletes the slice."""
+    known = [bound.value for bound in bounds if isinstance(bound, Const)]
+    given = raw_items(value)
+    if not isinstance(owner, ListValue | Layer | Instance) or len(known) != len(bounds) or given is None:
+        return
+    items = list(owner.cells.get("items", ()))
+    try:
+        items[slice(*known)] = given
+    except (TypeError, ValueError):
+        return
+    vm.write(owner, "items", tuple(items))
 
 
 def unpack(vm: Machine, value: Value, size: int, starred: bool) -> list[Value] | None:

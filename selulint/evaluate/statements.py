@@ -8,7 +8,7 @@ from typing import Any
 
 from selulint.evaluate import attributes, calls, imports, initialise, sequences
 from selulint.evaluate.contrib import ArgumentScope
-from selulint.evaluate.expressions import combine, evaluate, place_of
+from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
 from selulint.evaluate.values import (
@@ -16,10 +16,12 @@ from selulint.evaluate.values import (
     ClassValue,
     Const,
     FunctionValue,
+    Instance,
     Layer,
     ListValue,
     ModuleAttribute,
     Scope,
+    TupleValue,
     Unknown,
     Value,
 )
@@ -56,6 +58,9 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
     elif kind is ast.Subscript and not isinstance(target.slice, ast.Tuple | ast.Slice):
         owner = evaluate(vm, target.value, scope)
         sequences.set_item(vm, owner, evaluate(vm, target.slice, scope), value)
+    elif kind is ast.Subscript and isinstance(target.slice, ast.Slice):
+        owner = evaluate(vm, target.value, scope)
+        sequences.set_slice(vm, owner, slice_bounds(vm, target.slice, scope), value)
     elif kind in (ast.Tuple, ast.List):
         _unpack(vm, target.elts, value, scope)
     elif kind is ast.Starred:
@@ -98,9 +103,8 @@ def _augmented(vm: Machine, node: Any, scope: Scope) -> Flow:
     left = evaluate(vm, node.target, scope)
     right = evaluate(vm, node.value, scope)
     operation = type(node.op)
-    if isinstance(left, ListValue) and operation is ast.Add:
-        items, is_open = sequences.items_of(vm, right)
-        sequences.extend(vm, left, items, is_open)
+    if operation is ast.Add and (isinstance(left, ListValue) or (isinstance(left, Layer) and left.is_container)):
+        sequences.extend_by(vm, left, right)
         return Flow.NORMAL
     value = combine(vm, operation, left, right, place_of(node, scope))
     if isinstance(left, Array | ModuleAttribute):
@@ -175,16 +179,32 @@ def _match(vm: Machine, node: Any, scope: Scope) -> Flow:
     subject = evaluate(vm, node.subject, scope)
     arms = []
     for case in node.cases:
-        pattern = case.pattern
-        wanted = evaluate(vm, pattern.value, scope) if isinstance(pattern, ast.MatchValue) else Unknown("a pattern")
-        is_wildcard = isinstance(pattern, ast.MatchAs) and pattern.pattern is None and case.guard is None
-        if isinstance(subject, Const) and isinstance(wanted, Const) and subject.value != wanted.value:
+        fits = _fits(vm, case.pattern, subject, scope)
+        if fits is False:
             continue
+        if isinstance(case.pattern, ast.MatchAs) and case.pattern.name is not None:
+            vm.write(scope, case.pattern.name, subject)
         arms.append(lambda body=case.body: run_block(vm, body, scope))
-        if is_wildcard or (isinstance(subject, Const) and isinstance(wanted, Const)):
+        if fits and case.guard is None:
             with vm.chosen_by(subject.place if isinstance(subject, Const) and subject.assumed else None):
                 return vm.branch(arms) if len(arms) > 1 else arms[0]()
     return vm.branch([*arms, lambda: Flow.NORMAL])
+
+
+def _fits(vm: Machine, pattern: Any, subject: Value, scope: Scope) -> bool | None:
+    """Whether a pattern of `match` fits; None where that cannot be told."""
+    kind = type(pattern)
+    if kind is ast.MatchAs:
+        return True if pattern.pattern is None else _fits(vm, pattern.pattern, subject, scope)
+    if kind is ast.MatchOr:
+        answers = [_fits(vm, each, subject, scope) for each in pattern.patterns]
+        return True if True in answers else None if None in answers else False
+    if kind is ast.MatchSingleton and isinstance(subject, Const):
+        return bool(subject.value is pattern.value)
+    if kind is not ast.MatchValue or not isinstance(subject, Const):
+        return None
+    wanted = evaluate(vm, pattern.value, scope)
+    return bool(wanted.value == subject.value) if isinstance(wanted, Const) else None
 
 
 def _with(vm: Machine, node: Any, scope: Scope) -> Flow:
@@ -203,6 +223,9 @@ def _with(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 def _function(vm: Machine, node: Any, scope: Scope) -> Flow:
     decorators = {each.id for each in node.decorator_list if isinstance(each, ast.Name)}
+    attributes_of = {each.attr for each in node.decorator_list if isinstance(each, ast.Attribute)}
+    if attributes_of & {"setter", "deleter"}:
+        return Flow.NORMAL  # the property itself stands before it
     owner = scope.owner if scope.cells.get("__class_body__") else None
     defaults = calls.defaults(vm, node.args, scope)
     closure = scope if owner is None else (scope.parent or scope)
@@ -234,9 +257,24 @@ def _global(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 
 def _delete(vm: Machine, node: Any, scope: Scope) -> Flow:
-    for target in node.targets:
-        if isinstance(target, ast.Name):
+    stack = list(reversed(node.targets))
+    while stack:
+        target = stack.pop()
+        kind = type(target)
+        if kind is ast.Name:
             vm.write(scope, target.id, Unknown("deleted"))
+        elif kind in (ast.Tuple, ast.List):
+            stack.extend(reversed(target.elts))
+        elif kind is ast.Subscript and isinstance(target.slice, ast.Slice):
+            owner = evaluate(vm, target.value, scope)
+            sequences.set_slice(vm, owner, slice_bounds(vm, target.slice, scope), TupleValue(()))
+        elif kind is ast.Subscript:
+            owner = evaluate(vm, target.value, scope)
+            sequences.delete_item(vm, owner, evaluate(vm, target.slice, scope))
+        elif kind is ast.Attribute:
+            owner = evaluate(vm, target.value, scope)
+            if isinstance(owner, Instance):
+                vm.remove(owner, target.attr)
     return Flow.NORMAL
 
 

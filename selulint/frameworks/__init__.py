@@ -40,7 +40,7 @@ def expand(prefix: str, table: Table, functional: bool = False) -> dict[str, Spe
 
 
 def _tables() -> dict[str, Spec]:
-    from selulint.frameworks import contrib, jax, keras, tensorflow, torch
+    from selulint.frameworks import companions, contrib, jax, keras, tensorflow, torch
 
     return {
         **torch.SPECS,
@@ -49,6 +49,7 @@ def _tables() -> dict[str, Spec]:
         **tensorflow.SPECS,
         **contrib.SPECS,
         **jax.SPECS,
+        **companions.SPECS,
     }
 
 

@@ -86,6 +86,17 @@ _FLATTENED = re.compile(
     r"|keras\.engine\.(?:[a-z]\w*\.)*(?P<engine>[A-Z])"
     r"|keras\.layers\.(?:merge|merging\.\w+)\.(?P<merge>[a-z]\w*)$"
 )
+# What these names mean in code that leaves its imports out, as documentation and notebooks do.
+CONVENTIONAL: dict[str, str] = {
+    "torch": "torch",
+    "nn": "torch.nn",
+    "F": "torch.nn.functional",
+    "tf": "tensorflow",
+    "keras": "keras",
+    "layers": "keras.layers",
+    "np": "numpy",
+    "math": "math",
+}
 _ROOTS = frozenset({"torch", "tensorflow", "tf_keras", "tf_slim", "keras", "jax", "flax", "haiku", "equinox"})
 
 
