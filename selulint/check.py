@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from os.path import basename
 
-from selulint.diagnostic import INTERNAL_ERROR, NOT_UNDERSTOOD, Diagnostic, Finding, Severity
+from selulint.diagnostic import INTERNAL_ERROR, NOT_UNDERSTOOD, Diagnostic, Finding, Fix, Refusal, Severity
 from selulint.evaluate.roots import models_of
 from selulint.graph import Kind, Model
 from selulint.rules import Rule, all_rules
@@ -36,7 +37,7 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
         try:
             for model in models:
                 for finding in each.check(model):
-                    diagnostic = _diagnostic(each, finding, source, settings)
+                    diagnostic = _diagnostic(each, finding, model, source, settings)
                     key = (each.code, finding.span.start, finding.span.end)
                     found[key] = _better(found.get(key), diagnostic)
         except ParseError:
@@ -84,16 +85,19 @@ def _unknowns(models: list[Model], path: str, settings: Settings) -> Iterator[Di
 
 
 def _better(first: Diagnostic | None, second: Diagnostic) -> Diagnostic:
-    """Of two findings at one place the graver one; of equals the one with a fix."""
-    if first is None or second.severity > first.severity:
+    """Of two findings at one place the graver one; of equals the one with a fix. It is a finding of both models."""
+    if first is None:
         return second
-    return second if first.fix is None and second.fix is not None and second.severity == first.severity else first
+    is_better = first.fix is None and second.fix is not None and second.severity == first.severity
+    better = second if second.severity > first.severity or is_better else first
+    return replace(better, models=tuple(dict.fromkeys((*first.models, *second.models))))
 
 
-def _diagnostic(rule: Rule, finding: Finding, source: Source, settings: Settings) -> Diagnostic:
+def _diagnostic(rule: Rule, finding: Finding, model: Model, source: Source, settings: Settings) -> Diagnostic:
     own = rule.severity if finding.severity is None else finding.severity
     chosen: Severity | None = settings.severity_of(rule.code, rule.name)
     fix = finding.fix if settings.may_fix(rule.code, rule.name) else None
+    refused = fix.reason if isinstance(fix, Refusal) else ""
     return Diagnostic(
         rule.code,
         rule.name,
@@ -102,6 +106,8 @@ def _diagnostic(rule: Rule, finding: Finding, source: Source, settings: Settings
         source.path,
         finding.span,
         finding.related,
-        fix,
+        fix if isinstance(fix, Fix) else None,
         finding.prediction,
+        refused,
+        (model.name,),
     )

@@ -185,7 +185,7 @@ def _finish(
     fixed = sum(len(result.fixed) for result in changed)
     to_stderr = stdin and settings.fix
     color = options["output_file"] is None and colored(sys.stderr if to_stderr else sys.stdout)
-    report = Report(entries, fixed, len(changed), complete, color)
+    report = Report(entries, fixed, len(changed), complete, color, settings.fix)
     if options["statistics"]:
         _complain_of_failures(results)
     pieces = render(report, settings.output_format, options["statistics"])
@@ -213,6 +213,11 @@ def _show_diff(results: Sequence[FileResult], complete: bool) -> int:
     if changed:
         fixed = sum(len(result.fixed) for result in changed)
         click.echo(f"Would fix {fixed} finding{'s' * (fixed != 1)} in {len(changed)} file(s).", err=True)
+    for result in results:
+        for each in result.diagnostics:
+            if each.refused and each.span is not None and result.source is not None:
+                row, column = result.source.locate(each.span.start)
+                click.echo(f"{result.path}:{row}:{column}: {each.code} not fixed: {each.refused}", err=True)
     return FAILURE if not complete else FINDINGS if changed else CLEAN
 
 

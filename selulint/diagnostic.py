@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
 
 
 class Severity(IntEnum):
@@ -60,6 +61,16 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """In the place of a fix: why there is none that would be right."""
+
+    reason: str
+
+
+Repair: TypeAlias = Fix | Refusal
+
+
+@dataclass(frozen=True, slots=True)
 class Related:
     """Another place of the same finding: the layer, the activation, the initialiser."""
 
@@ -83,14 +94,18 @@ class Finding:
     span: Span
     message: str
     related: tuple[Related, ...] = ()
-    fix: Fix | None = None
+    fix: Repair | None = None
     severity: Severity | None = None
     prediction: Prediction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A finding with the rule and the file it belongs to; `span` is None when it concerns the file as a whole."""
+    """A finding with the rule and the file it belongs to; `span` is None when it concerns the file as a whole.
+
+    `refused` says why there is no fix, or why it was taken back, "" where there is one or never could be. `models` are
+    the names of the models that have the finding.
+    """
 
     code: str
     name: str
@@ -101,6 +116,8 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     fix: Fix | None = None
     prediction: Prediction | None = None
+    refused: str = ""
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,21 @@ def test_diff_of_a_file_without_a_final_newline_can_be_applied(selulint: Program
     assert selulint("net.py").code == 0
 
 
+REFUSED = RELU.replace("nn.ReLU()", "nn.LayerNorm(4), nn.ReLU()")
+
+
+@pytest.mark.parametrize("output_format", ["full", "concise"])
+def test_what_is_not_fixed_is_said_with_its_reason(selulint: Program, output_format: str) -> None:
+    put("net.py", REFUSED)
+    outcome = selulint("--fix", "--unsafe-fixes", "--output-format", output_format, "net.py")
+    assert outcome.code == 1 and Path("net.py").read_text() == REFUSED
+    assert "no fix: layer_norm stays in the chain" in outcome.out
+    assert "Not fixed, with a reason: layer_norm stays in the chain (1)." in outcome.out
+    assert "layer_norm stays in the chain" in selulint("--diff", "--unsafe-fixes", "net.py").err
+    (found,) = json.loads(selulint("--fix", "--unsafe-fixes", "--output-format", "json", "net.py").out)
+    assert found["refused"] == "layer_norm stays in the chain" and found["fix"] is None
+
+
 def test_a_write_that_fails_keeps_the_finding_and_exits_two(selulint: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put("net.py")
     put("other.py")
