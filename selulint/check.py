@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os.path import basename
 
-from selulint.diagnostic import INTERNAL_ERROR, NOT_UNDERSTOOD, Diagnostic, Finding, Fix, Refusal, Severity
+from selulint.diagnostic import (
+    INTERNAL_ERROR,
+    NO_SUCH_MODEL,
+    NOT_UNDERSTOOD,
+    Diagnostic,
+    Finding,
+    Fix,
+    Refusal,
+    Severity,
+)
 from selulint.evaluate.roots import models_of
 from selulint.graph import Kind, Model
 from selulint.rules import Rule, all_rules
-from selulint.settings import Settings
+from selulint.settings import Settings, is_named
 from selulint.source import Source
 from selulint.syntax.lazy import ParseError
 from selulint.syntax.project import file_of
@@ -31,6 +40,9 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
     """
     rules = [each for each in all_rules() if settings.enabled(each.code, each.name, each.default, source.path)]
     models = models_of_source(source)
+    names = settings.names_in(source.path)
+    if names and not all(any(is_named(model.name, (name,)) for model in models) for name in names):
+        models += [model for model in models_of_source(source, parts=True) if model.part]
     found: dict[tuple[str, int, int], Diagnostic] = {}
     failed: list[Diagnostic] = []
     for each in rules:
@@ -44,6 +56,7 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
             raise
         except Exception as error:  # the barrier around a rule: the others still have their say
             failed.append(_failure(each.name, error, source.path))
+    failed += _missing(names, models, source.path)
     everything = [*failed, *_unknowns(models, source.path, settings), *found.values()]
     return sorted(everything, key=lambda d: (d.span.start, d.span.end, d.code) if d.span else (0, 0, d.code))
 
@@ -56,6 +69,15 @@ def models_of_source(source: Source, parts: bool = False) -> list[Model]:
         raise
     except Exception as error:
         raise InternalError("evaluator", error) from error
+
+
+def _missing(names: Sequence[str], models: list[Model], path: str) -> Iterator[Diagnostic]:
+    for name in names:
+        if not any(is_named(model.name, (name,)) for model in models):
+            known = ", ".join(dict.fromkeys(model.name.partition(".")[0] for model in models))
+            has = f"it has {known}" if known else "there are none that hold an activation or dropout"
+            message, notice = f"no model called `{name}`: {has}", NO_SUCH_MODEL
+            yield Diagnostic(notice.code, notice.name, notice.severity, message, path, None)
 
 
 def _failure(rule: str, error: Exception, path: str) -> Diagnostic:

@@ -139,5 +139,8 @@ INTERNAL_ERROR = Notice("SELU904", "internal-error", Severity.ERROR, "selulint i
 NOT_UNDERSTOOD = Notice(
     "SELU905", "not-understood", Severity.NOTE, "code that could not be evaluated, so nothing is said of it"
 )
-NOTICES = (UNUSED_SUPPRESSION, CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR, NOT_UNDERSTOOD)
-FAILURES = frozenset(notice.code for notice in (CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR))
+NO_SUCH_MODEL = Notice(
+    "SELU906", "no-such-model", Severity.ERROR, "the model that a path names (`net.py::Net`) is not in the file"
+)
+NOTICES = (UNUSED_SUPPRESSION, CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR, NOT_UNDERSTOOD, NO_SUCH_MODEL)
+FAILURES = frozenset(notice.code for notice in (CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR, NO_SUCH_MODEL))
