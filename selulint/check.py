@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os.path import basename
 
-from selulint.diagnostic import INTERNAL_ERROR, NOT_UNDERSTOOD, Applicability, Diagnostic, Finding, Severity
+from selulint.diagnostic import (
+    INTERNAL_ERROR,
+    NO_SUCH_MODEL,
+    NOT_UNDERSTOOD,
+    Applicability,
+    Diagnostic,
+    Finding,
+    Fix,
+    Refusal,
+    Severity,
+)
 from selulint.evaluate.roots import models_of
 from selulint.graph import Kind, Model
 from selulint.rules import Rule, all_rules
-from selulint.settings import Settings
+from selulint.settings import Settings, is_named
 from selulint.source import Source
 from selulint.syntax.project import file_of
 
@@ -30,17 +40,22 @@ def check_source(source: Source, settings: Settings) -> list[Diagnostic]:
     """
     rules = [each for each in all_rules() if settings.enabled(each.code, each.name, each.default, source.path)]
     models = models_of_source(source)
+    names = settings.names_in(source.path)
+    if names and not all(any(is_named(model.name, (name,)) for model in models) for name in names):
+        models += [model for model in models_of_source(source, parts=True) if model.part]
     found: dict[tuple[str, int, int], Diagnostic] = {}
     failed: list[Diagnostic] = []
     for each in rules:
         try:
             for model in models:
                 for finding in each.check(model):
-                    diagnostic = _diagnostic(each, _with_less_confidence(finding, model), source, settings)
+                    less = _with_less_confidence(finding, model)
+                    diagnostic = _diagnostic(each, less, model, source, settings)
                     key = (each.code, finding.span.start, finding.span.end)
                     found[key] = _better(found.get(key), diagnostic)
         except Exception as error:  # the barrier around a rule: the others still have their say
             failed.append(_failure(each.name, error, source.path))
+    failed += _missing(names, models, source.path)
     everything = [*failed, *_unknowns(models, source.path, settings), *found.values()]
     return sorted(everything, key=lambda d: (d.span.start, d.span.end, d.code) if d.span else (0, 0, d.code))
 
@@ -53,6 +68,15 @@ def models_of_source(source: Source, parts: bool = False) -> list[Model]:
         raise
     except Exception as error:
         raise InternalError("evaluator", error) from error
+
+
+def _missing(names: Sequence[str], models: list[Model], path: str) -> Iterator[Diagnostic]:
+    for name in names:
+        if not any(is_named(model.name, (name,)) for model in models):
+            known = ", ".join(dict.fromkeys(model.name.partition(".")[0] for model in models))
+            has = f"it has {known}" if known else "there are none that hold an activation or dropout"
+            message, notice = f"no model called `{name}`: {has}", NO_SUCH_MODEL
+            yield Diagnostic(notice.code, notice.name, notice.severity, message, path, None)
 
 
 def _failure(rule: str, error: Exception, path: str) -> Diagnostic:
@@ -86,7 +110,7 @@ def _with_less_confidence(finding: Finding, model: Model) -> Finding:
     if not model.assumed:
         return finding
     fix = finding.fix
-    if fix is not None and fix.applicability is Applicability.SAFE:
+    if isinstance(fix, Fix) and fix.applicability is Applicability.SAFE:
         reason = "; ".join(filter(None, (fix.reason, "the file does not import what it uses")))
         fix = replace(fix, applicability=Applicability.UNSAFE, reason=reason)
     names = " and ".join(f"`{name}`" for name in model.assumed)
@@ -94,16 +118,19 @@ def _with_less_confidence(finding: Finding, model: Model) -> Finding:
 
 
 def _better(first: Diagnostic | None, second: Diagnostic) -> Diagnostic:
-    """Of two findings at one place the graver one; of equals the one with a fix."""
-    if first is None or second.severity > first.severity:
+    """Of two findings at one place the graver one; of equals the one with a fix. It is a finding of both models."""
+    if first is None:
         return second
-    return second if first.fix is None and second.fix is not None and second.severity == first.severity else first
+    is_better = first.fix is None and second.fix is not None and second.severity == first.severity
+    better = second if second.severity > first.severity or is_better else first
+    return replace(better, models=tuple(dict.fromkeys((*first.models, *second.models))))
 
 
-def _diagnostic(rule: Rule, finding: Finding, source: Source, settings: Settings) -> Diagnostic:
+def _diagnostic(rule: Rule, finding: Finding, model: Model, source: Source, settings: Settings) -> Diagnostic:
     own = rule.severity if finding.severity is None else finding.severity
     chosen: Severity | None = settings.severity_of(rule.code, rule.name)
     fix = finding.fix if settings.may_fix(rule.code, rule.name) else None
+    refused = fix.reason if isinstance(fix, Refusal) else ""
     return Diagnostic(
         rule.code,
         rule.name,
@@ -112,6 +139,8 @@ def _diagnostic(rule: Rule, finding: Finding, source: Source, settings: Settings
         source.path,
         finding.span,
         finding.related,
-        fix,
+        fix if isinstance(fix, Fix) else None,
         finding.prediction,
+        refused,
+        (model.name,),
     )

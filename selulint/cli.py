@@ -16,11 +16,11 @@ import click
 from selulint import __version__
 from selulint.diagnostic import FAILURES, NOTICES, Severity
 from selulint.discover import discover
-from selulint.model_commands import graph, verify
+from selulint.model_commands import graph, migrate, verify
 from selulint.report import Report, render
 from selulint.run import FileResult, WriteError, lint, lint_bytes, plan, write
-from selulint.settings import OPTIONS, OUTPUT_FORMATS, Settings, SettingsError, resolve, unknown_selector
-from selulint.terminal import CLEAN, FAILURE, FINDINGS, colored, complain, to_file
+from selulint.settings import OPTIONS, OUTPUT_FORMATS, Settings, SettingsError, resolve, restrictions, unknown_selector
+from selulint.terminal import CLEAN, FAILURE, FINDINGS, colored, complain, diff, to_file
 
 INTERRUPTED = 130
 # A progress bar appears only on runs that have lasted this long and have this many files to go.
@@ -122,6 +122,8 @@ def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Lint files and directories (by default the current one), and fix them with --fix.
 
+    PATH::NAME restricts a file to one model.
+
     Exits 0 where all is well, 1 where there are warnings or errors (with --diff: changes), 2 where something could not
     be done. `-` as the path reads stdin.
     """
@@ -130,8 +132,9 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
     stdin = paths == ("-",)
     if "-" in paths and not stdin:
         raise click.UsageError("stdin (-) cannot be combined with other paths")
-    places = ([options["stdin_filename"]] if options["stdin_filename"] else []) if stdin else list(paths) or ["."]
-    settings = resolve(places, named, options["config"], options["isolated"])
+    given_paths, only = restrictions(paths)
+    places = ([options["stdin_filename"]] if options["stdin_filename"] else []) if stdin else given_paths or ["."]
+    settings = replace(resolve(places, named, options["config"], options["isolated"]), only=only)
     if options["show_settings"]:
         return _show_settings(settings)
     if stdin:
@@ -185,7 +188,7 @@ def _finish(
     fixed = sum(len(result.fixed) for result in changed)
     to_stderr = stdin and settings.fix
     color = options["output_file"] is None and colored(sys.stderr if to_stderr else sys.stdout)
-    report = Report(entries, fixed, len(changed), complete, color)
+    report = Report(entries, fixed, len(changed), complete, color, settings.fix)
     if options["statistics"]:
         _complain_of_failures(results)
     pieces = render(report, settings.output_format, options["statistics"])
@@ -208,11 +211,16 @@ def _same_file(one: str, other: str) -> bool:
 def _show_diff(results: Sequence[FileResult], complete: bool) -> int:
     changed = [result for result in results if result.after is not None]
     for result in changed:
-        click.echo("".join(_diff(result)), nl=False)
+        click.echo("".join(diff(result)), nl=False)
     _complain_of_failures(results)
     if changed:
         fixed = sum(len(result.fixed) for result in changed)
         click.echo(f"Would fix {fixed} finding{'s' * (fixed != 1)} in {len(changed)} file(s).", err=True)
+    for result in results:
+        for each in result.diagnostics:
+            if each.refused and each.span is not None and result.source is not None:
+                row, column = result.source.locate(each.span.start)
+                click.echo(f"{result.path}:{row}:{column}: {each.code} not fixed: {each.refused}", err=True)
     return FAILURE if not complete else FINDINGS if changed else CLEAN
 
 
@@ -226,24 +234,6 @@ def _complain_of_failures(results: Sequence[FileResult]) -> None:
                     cell, row, column = result.source.position(diagnostic.span.start)
                     place += f":cell {cell}:{row}:{column}" if cell else f":{row}:{column}"
                 complain(f"{place}: {diagnostic.name}: {diagnostic.message}")
-
-
-def _diff(result: FileResult) -> Iterator[str]:
-    from difflib import unified_diff
-
-    assert result.before is not None and result.after is not None and result.source is not None
-    before, after = (_text_of(result, data).split("\n") for data in (result.before, result.after))
-    lines = [[line + "\n" for line in text[:-1]] + ([text[-1]] if text[-1] else []) for text in (before, after)]
-    for line in unified_diff(lines[0], lines[1], result.path, result.path):
-        yield line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
-
-
-def _text_of(result: FileResult, data: bytes) -> str:
-    assert result.source is not None
-    try:
-        return data.decode(result.source.encoding, "replace")
-    except (UnicodeError, LookupError):
-        return data.decode("latin-1")
 
 
 def _with_progress(results: Iterator[FileResult], total: int) -> Iterator[FileResult]:
@@ -306,6 +296,7 @@ def rule(name: str | None, everything: bool) -> int:
 
 
 app.add_command(graph)
+app.add_command(migrate)
 app.add_command(verify)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
 
 
 class Severity(IntEnum):
@@ -64,6 +65,16 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """In the place of a fix: why there is none that would be right."""
+
+    reason: str
+
+
+Repair: TypeAlias = Fix | Refusal
+
+
+@dataclass(frozen=True, slots=True)
 class Related:
     """Another place of the same finding: the layer, the activation, the initialiser."""
 
@@ -87,14 +98,18 @@ class Finding:
     span: Span
     message: str
     related: tuple[Related, ...] = ()
-    fix: Fix | None = None
+    fix: Repair | None = None
     severity: Severity | None = None
     prediction: Prediction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A finding with the rule and the file it belongs to; `span` is None when it concerns the file as a whole."""
+    """A finding with the rule and the file it belongs to; `span` is None when it concerns the file as a whole.
+
+    `refused` says why there is no fix, or why it was taken back, "" where there is one or never could be. `models` are
+    the names of the models that have the finding.
+    """
 
     code: str
     name: str
@@ -105,6 +120,8 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     fix: Fix | None = None
     prediction: Prediction | None = None
+    refused: str = ""
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +143,8 @@ INTERNAL_ERROR = Notice("SELU904", "internal-error", Severity.ERROR, "selulint i
 NOT_UNDERSTOOD = Notice(
     "SELU905", "not-understood", Severity.NOTE, "code that could not be evaluated, so nothing is said of it"
 )
-NOTICES = (UNUSED_SUPPRESSION, CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR, NOT_UNDERSTOOD)
-FAILURES = frozenset(notice.code for notice in (CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR))
+NO_SUCH_MODEL = Notice(
+    "SELU906", "no-such-model", Severity.ERROR, "the model that a path names (`net.py::Net`) is not in the file"
+)
+NOTICES = (UNUSED_SUPPRESSION, CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR, NOT_UNDERSTOOD, NO_SUCH_MODEL)
+FAILURES = frozenset(notice.code for notice in (CANNOT_PARSE, CANNOT_READ, INTERNAL_ERROR, NO_SUCH_MODEL))

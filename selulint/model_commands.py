@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from selulint.diagnostic import Severity
-from selulint.run import ModelsError, lint_bytes, models_in
-from selulint.settings import resolve
-from selulint.terminal import CLEAN, FAILURE, FINDINGS, complain, to_file
+from selulint.diagnostic import FAILURES, Severity
+from selulint.discover import discover
+from selulint.run import FileResult, ModelsError, WriteError, lint, lint_bytes, models_in, models_of_text, plan, write
+from selulint.settings import Settings, resolve, restrictions
+from selulint.terminal import CLEAN, FAILURE, FINDINGS, complain, diff, to_file
 
 
 @click.command()
@@ -105,3 +108,81 @@ def _findings_of(path: str) -> dict[str, str]:
             row, column = result.source.locate(each.span.start)
             found[f"{path}:{row}:{column}"] = f"{each.code} {each.name} {each.message}"
     return found
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--apply", "apply", is_flag=True, help="Write the changes.")
+@click.option("--unsafe-fixes", is_flag=True, help="Make the unsafe changes too.")
+@click.option("--output-format", type=click.Choice(("text", "json")), default="text", help="How to report.")
+@click.option("--config", metavar="FILE", help="A pyproject.toml or selulint.toml to use.")
+@click.option("--isolated", is_flag=True, help="Use no configuration file.")
+def migrate(
+    paths: tuple[str, ...], apply: bool, unsafe_fixes: bool, output_format: str, config: str, isolated: bool
+) -> int:
+    """Show what --fix makes of each model in PATHS, or in PATH::NAME of one: predicted mean and variance by layer before
+    and after, what is unsafe or refused and why, and the diff; with --apply, write it.
+
+    Exits 0 where all is well, 1 where something is held back, refused or not yet written, 2 where something could not be
+    done.
+    """
+    files, only = restrictions(paths)
+    given = {"fix": True, "unsafe-fixes": True} if unsafe_fixes else {"fix": True}
+    settings = replace(resolve(files, given, config, isolated), only=only)
+    found = discover(files, settings.exclude, settings.force_exclude, settings.respect_gitignore)
+    for problem in found.problems:
+        complain(f"{problem.path}: {problem.reason}")
+    results = list(lint(plan(found.files), settings))
+    open_ends = _show_migrations(results, settings, output_format)
+    failed = bool(found.problems) | any(result.failed for result in results)
+    if apply:
+        failed |= not _write_all(results)
+    waiting = not apply and any(result.after is not None for result in results)
+    return FAILURE if failed else FINDINGS if waiting or open_ends else CLEAN
+
+
+def _show_migrations(results: Sequence[FileResult], settings: Settings, output_format: str) -> bool:
+    """Print what becomes of every model; whether something is held back or refused."""
+    from selulint.migrate import migrations
+    from selulint.report import migrations as report
+
+    objects, open_ends = [], False
+    for result in results:
+        for each in result.diagnostics:
+            if each.code in FAILURES:
+                complain(f"{result.path}: {each.name}: {each.message}")
+        if result.failed:
+            continue
+        if not result.diagnostics and result.after is None:
+            continue
+        try:
+            before = models_in(result.path) if result.before is None else models_of_text(result.path, result.before)
+            after = before if result.after is None else models_of_text(result.path, result.after)
+        except ModelsError as error:
+            complain(str(error))
+            continue
+        found = list(migrations(result, before, after, settings))
+        open_ends |= any(each.held or each.refused for each in found)
+        if output_format == "json":
+            objects += report.objects(result.path, found, result.source)
+            continue
+        click.echo("".join(report.text(result.path, found, result.source)), nl=False)
+        if result.after is not None:
+            click.echo("".join(diff(result)))
+    if output_format == "json":
+        click.echo(report.dumped(objects), nl=False)
+    return open_ends
+
+
+def _write_all(results: Sequence[FileResult]) -> bool:
+    """Write the changed files; whether all of them could be."""
+    done = 0
+    changed = [result for result in results if result.after is not None]
+    for result in changed:
+        try:
+            write(result)
+            done += 1
+        except WriteError as error:
+            complain(f"{result.path}: {error}")
+    click.echo(f"Migrated {done} of {len(changed)} file{'s' * (len(changed) != 1)}.", err=True)
+    return done == len(changed)

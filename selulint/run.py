@@ -10,7 +10,7 @@ import stat
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from selulint.diagnostic import (
@@ -25,7 +25,7 @@ from selulint.diagnostic import (
     Span,
 )
 from selulint.notebook import SUFFIX, Notebook
-from selulint.settings import Settings
+from selulint.settings import Settings, is_named
 from selulint.source import Source, SourceError
 from selulint.suppress import MARKER, suppress
 from selulint.syntax import triage
@@ -178,8 +178,17 @@ def lint_task(task: Task, settings: Settings) -> FileResult:
 
 def lint_bytes(path: str, data: bytes, settings: Settings, candidate: bool | None = None) -> FileResult:
     """Lint, and fix if the settings say so, the bytes of one file; `candidate` is what triage said of them."""
+    result = _lint_bytes(path, data, settings, candidate)
+    if not settings.names_in(path):
+        return result
+    return replace(result, diagnostics=_shown(result.diagnostics, path, settings))
+
+
+def _lint_bytes(path: str, data: bytes, settings: Settings, candidate: bool | None) -> FileResult:
     source = None
-    if path.endswith(SUFFIX) and not triage.is_candidate(data):
+    if settings.names_in(path):
+        candidate = True
+    elif path.endswith(SUFFIX) and not triage.is_candidate(data):
         return FileResult(path)
     try:
         source = decode(path, data)
@@ -202,18 +211,24 @@ def models_in(path: str, parts: bool = False) -> list[Model]:
 
     Raises ModelsError where the file cannot be read, parsed or evaluated.
     """
+    try:
+        return models_of_text(path, _read(path), parts)
+    except OSError as error:
+        raise ModelsError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def models_of_text(path: str, data: bytes, parts: bool = False) -> list[Model]:
+    """What is understood of the models in the bytes of a file, as in `models_in`."""
     from selulint.check import InternalError, models_of_source
 
     try:
-        source = decode(path, _read(path))
+        source = decode(path, data)
         if broken := _broken(source):
             assert broken.span is not None
             cell, row, column = source.position(broken.span.start)
             place = f"{path}:{f'cell {cell}:' if cell else ''}{row}:{column}"
             raise ModelsError(f"{place}: {broken.message}")
         return models_of_source(source, parts)
-    except OSError as error:
-        raise ModelsError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (SourceError, SyntaxError, InternalError) as error:
         raise ModelsError(f"{path}: {error}") from error
 
@@ -260,7 +275,19 @@ def check(source: Source, settings: Settings) -> list[Diagnostic]:
     """The diagnostics of one text that no suppression hides, and those about the suppressions themselves."""
     from selulint.check import check_source
 
-    return suppress(source, check_source(source, settings), settings)
+    found = suppress(source, check_source(source, settings), settings)
+    names = settings.names_in(source.path)
+    # What a restricted run does not fix still counts: a fix must not spoil the other models of the file.
+    return [each if _concerns(each, names) else replace(each, fix=None, refused="") for each in found]
+
+
+def _concerns(diagnostic: Diagnostic, names: Sequence[str]) -> bool:
+    return not names or diagnostic.code in FAILURES or any(is_named(each, names) for each in diagnostic.models)
+
+
+def _shown(diagnostics: Sequence[Diagnostic], path: str, settings: Settings) -> tuple[Diagnostic, ...]:
+    names = settings.names_in(path)
+    return tuple(each for each in diagnostics if _concerns(each, names))
 
 
 def _broken(source: Source) -> Diagnostic | None:

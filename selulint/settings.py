@@ -25,12 +25,38 @@ class SettingsError(Exception):
     """A setting cannot be used; the message is one line that says where it stands and why."""
 
 
+def restrictions(paths: Sequence[str]) -> tuple[list[str], tuple[tuple[str, tuple[str, ...]], ...]]:
+    """`net.py::Net` taken apart: the paths, and which models which files are restricted to.
+
+    A file that is also named as a whole is not restricted.
+    """
+    plain: list[str] = []
+    only: dict[str, list[str]] = {}
+    whole: set[str] = set()
+    for path in paths:
+        file, colons, name = path.rpartition("::")
+        if not colons or not file or not name or os.path.lexists(path):
+            plain.append(path)
+            whole.add(os.path.realpath(path))
+            continue
+        plain.append(file)
+        only.setdefault(os.path.realpath(file), []).append(name)
+    kept = tuple((file, tuple(dict.fromkeys(names))) for file, names in only.items() if file not in whole)
+    return list(dict.fromkeys(plain)), kept
+
+
+def is_named(model: str, names: Sequence[str]) -> bool:
+    """Whether one of the names means a model, or the class of which it is a method."""
+    return model in names or model.partition(".")[0] in names
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one run. Selectors are rule names, codes, prefixes of codes, or "ALL".
 
     `select` None means the rules that run unasked; the more specific of a select and an ignore wins, ignore on a tie.
     `jobs` 0 means as many processes as there are cores. `source` names the configuration file, "" where there is none.
+    `only` restricts files (real paths) to models: `net.py::Net`.
     """
 
     select: tuple[str, ...] | None = None
@@ -50,6 +76,14 @@ class Settings:
     output_format: str = "full"
     jobs: int = 0
     source: str = ""
+    only: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def names_in(self, path: str) -> tuple[str, ...]:
+        """The models that a file is restricted to; () where it is not."""
+        if not self.only:
+            return ()
+        real = os.path.realpath(path)
+        return next((names for file, names in self.only if file == real), ())
 
     def enabled(self, code: str, name: str, default: bool = True, path: str | None = None) -> bool:
         """Whether a rule runs, and reports in `path` where one is given; `default` is whether it runs unasked."""

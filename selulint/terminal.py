@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from selulint.run import FileResult
 
 CLEAN, FINDINGS, FAILURE = 0, 1, 2
 
@@ -31,3 +34,22 @@ def colored(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def diff(result: FileResult) -> Iterator[str]:
+    """What fixes change in a file, as a unified diff."""
+    from difflib import unified_diff
+
+    assert result.before is not None and result.after is not None and result.source is not None
+    before, after = (_text_of(result, data).split("\n") for data in (result.before, result.after))
+    lines = [[line + "\n" for line in text[:-1]] + ([text[-1]] if text[-1] else []) for text in (before, after)]
+    for line in unified_diff(lines[0], lines[1], result.path, result.path):
+        yield line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+
+
+def _text_of(result: FileResult, data: bytes) -> str:
+    assert result.source is not None
+    try:
+        return data.decode(result.source.encoding, "replace")
+    except (UnicodeError, LookupError):
+        return data.decode("latin-1")

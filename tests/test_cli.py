@@ -128,6 +128,54 @@ def test_diff_of_a_file_without_a_final_newline_can_be_applied(selulint: Program
     assert selulint("net.py").code == 0
 
 
+REFUSED = RELU.replace("nn.ReLU()", "nn.LayerNorm(4), nn.ReLU()")
+
+
+@pytest.mark.parametrize("output_format", ["full", "concise"])
+def test_what_is_not_fixed_is_said_with_its_reason(selulint: Program, output_format: str) -> None:
+    put("net.py", REFUSED)
+    outcome = selulint("--fix", "--unsafe-fixes", "--output-format", output_format, "net.py")
+    assert outcome.code == 1 and Path("net.py").read_text() == REFUSED
+    assert "no fix: layer_norm stays in the chain" in outcome.out
+    assert "Not fixed, with a reason: layer_norm stays in the chain (1)." in outcome.out
+    assert "layer_norm stays in the chain" in selulint("--diff", "--unsafe-fixes", "net.py").err
+    (found,) = json.loads(selulint("--fix", "--unsafe-fixes", "--output-format", "json", "net.py").out)
+    assert found["refused"] == "layer_norm stays in the chain" and found["fix"] is None
+
+
+TWO = (
+    RELU
+    + "other = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2))\n\n\n"
+    + """class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(7, 8), nn.ReLU(), nn.Linear(8, 2))
+
+    def forward(self, x):
+        return self.body(x)
+"""
+)
+
+
+def test_a_path_may_name_one_model(selulint: Program) -> None:
+    put("net.py", TWO)
+    outcome = selulint("--output-format", "concise", "net.py::Net")
+    assert outcome.out.count("SELU101") == 1 and "net.py:10:" in outcome.out
+    selulint("--fix", "--select", "SELU101", "net.py::Net")
+    text = Path("net.py").read_text()
+    assert text.count("nn.ReLU()") == 2 and text.count("nn.SELU()") == 1 and "self.apply(_init_weights)" in text
+    assert selulint("net.py::Net").code == 0
+    assert selulint("net.py::Net", "net.py").out.count("SELU101") == 2
+
+
+@pytest.mark.parametrize("text", [TWO, "x = 1\n"])
+def test_a_model_that_is_not_there_is_an_error(selulint: Program, text: str) -> None:
+    put("net.py", text)
+    outcome = selulint("--fix", "net.py::Nat")
+    assert outcome.code == 2 and "no model called `Nat`" in outcome.out
+    assert Path("net.py").read_text() == text
+
+
 def test_a_write_that_fails_keeps_the_finding_and_exits_two(selulint: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put("net.py")
     put("other.py")

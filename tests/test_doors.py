@@ -36,6 +36,7 @@ DOORS = {
     "settings": ("diagnostic", "discover", "rules"),
     "suppress": ("diagnostic", "settings", "source"),
     "report.graphs": ("graph",),
+    "report.migrations": ("migrate", "moments", "diagnostic", "source"),
     "report.measurements": ("moments", "verify.parent", "verify.readings"),
     "verify.": ("verify", "moments"),
     "report.": ("report", "diagnostic", "source"),

@@ -203,6 +203,7 @@ def test_json() -> None:
                     }
                 ],
             },
+            "refused": None,
             "related": [{"message": "the layer in front", "filename": filename, "location": {"row": 4, "column": 5}}],
             "url": None,
             "prediction": {"layer": "net.1", "mean": 0.4, "variance": 0.34},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Fix, Refused
+from selulint.diagnostic import Refusal, Refused, Repair
 from selulint.fix.plan import Plan, is_string, like, plan
 from selulint.fix.signatures import parameters
 from selulint.frameworks import SPECS
@@ -142,7 +142,7 @@ def _layer_to_activation(draft: Draft, op: Op) -> bool:
     return True
 
 
-def exact_constants(model: Model, op: Op) -> Fix | None:
+def exact_constants(model: Model, op: Op) -> Repair:
     """A hand-written SELU to the framework's own, where it is one expression of one variable, else to exact constants."""
     made = plan(model)
     tree = op.handwritten.parts if op.handwritten is not None else ()
@@ -155,18 +155,18 @@ def exact_constants(model: Model, op: Op) -> Fix | None:
             if place is not None and target is not None and _is_number(place):
                 found[target] = place
     if set(found) != {repr(SELU_ALPHA), repr(SELU_SCALE)}:
-        return None
+        return Refusal("it is not one expression, and its constants are not written as numbers near SELU's")
     for text, place in found.items():
         if float(place.text) != float(text):
             made.draft.replace(place, text)
     return made.build("use SELU's exact constants")
 
 
-def framework_selu(model: Model, op: Op) -> Fix | None:
+def framework_selu(model: Model, op: Op) -> Repair:
     """A hand-written SELU with the right constants to the framework's own, where it is one expression of one variable."""
     made, mark = plan(model), op.handwritten
     if mark is None or not _call_framework_selu(made.draft, model, op, mark.parts):
-        return None
+        return Refusal("it is not one expression of one variable")
     if abs(mark.scale / SELU_SCALE - 1) > _FLOAT32 or abs(mark.alpha / SELU_ALPHA - 1) > _FLOAT32:
         made.doubt("the constants are rounded: results change from the fourth digit on")
     return made.build("use the framework's SELU")

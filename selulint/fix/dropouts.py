@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Fix, Refused
+from selulint.diagnostic import Refusal, Refused, Repair
 from selulint.fix.declared import is_legacy
-from selulint.fix.plan import Plan, passes, plan
+from selulint.fix.plan import Plan, composed, passes, plan
 from selulint.frameworks import SPECS
 from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op, Place
 
@@ -63,14 +63,9 @@ def selu_beside(model: Model, op: Op) -> Op | None:
     return None
 
 
-def alpha_dropout(model: Model, op: Op) -> Fix | None:
+def alpha_dropout(model: Model, op: Op) -> Repair:
     """Dropout to AlphaDropout at one place."""
-    made = plan(model)
-    try:
-        to_alpha(made, model, op)
-    except Refused:
-        return None
-    return made.build("use AlphaDropout")
+    return composed(model, "use AlphaDropout", lambda made: to_alpha(made, model, op))
 
 
 def to_alpha(made: Plan, model: Model, op: Op) -> None:
@@ -130,22 +125,24 @@ def _layers_before(model: Model, op: Op) -> list[Op]:
     return model.upstream(op, _BETWEEN)
 
 
-def plain_dropout(model: Model, op: Op) -> Fix | None:
+def plain_dropout(model: Model, op: Op) -> Repair:
     """AlphaDropout to Dropout at one place."""
-    made = plan(model)
+    return composed(model, "use Dropout", lambda made: _to_plain(made, op))
+
+
+def _to_plain(made: Plan, op: Op) -> None:
     base, _, last = op.name.rpartition(".")
     name = {"AlphaDropout": "Dropout", "alpha_dropout": "dropout"}.get(last)
     if name is None or op.symbol is None or f"{base}.{name}" not in SPECS:
-        return None
+        raise Refused("this AlphaDropout has no plain twin")
     if not made.draft.respell(op.symbol, f"{base}.{name}"):
-        return None
+        raise Refused("this spelling of AlphaDropout cannot be rewritten")
     if last == "alpha_dropout" and not passes(op, "training", 2):
         assert op.place is not None
         module = _module_self(made.draft, op.place)
         switch = f"{module}.training" if module else "False"
         if not made.draft.set_argument(op.place, "training", switch, position=2):
-            return None
-    return made.build("use Dropout")
+            raise Refused("the arguments of this dropout are not known")
 
 
 def is_off(op: Op) -> bool:
@@ -179,14 +176,14 @@ def is_inside(place: Place | None, whole: Place) -> bool:
     return place is not None and any(each is whole.node for each in place.unit.ancestors(place.node))
 
 
-def training_switch(model: Model, op: Op) -> Fix | None:
+def training_switch(model: Model, op: Op) -> Repair:
     """`training=self.training` for a functional dropout in a method of a module."""
     made = plan(model)
-    if op.place is None:
-        return None
-    name = _module_self(made.draft, op.place)
-    if name is None or not made.draft.set_argument(op.place, "training", f"{name}.training", position=2):
-        return None
+    name = _module_self(made.draft, op.place) if op.place is not None else None
+    if op.place is None or name is None:
+        return Refusal("no module is at hand that knows whether it is training")
+    if not made.draft.set_argument(op.place, "training", f"{name}.training", position=2):
+        return Refusal("the arguments of this dropout are not known")
     return made.build(f"pass `training={name}.training`")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Fix, Refused
+from selulint.diagnostic import Refused, Repair
 from selulint.fix.declared import edit, is_declared, set_lecun
-from selulint.fix.plan import Plan, is_string, like, plan
+from selulint.fix.plan import Plan, composed, is_string, like
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.fitting import SQUASHING, bias_moments
 from selulint.moments.maps import SANE_WINDOW
@@ -25,14 +25,9 @@ _NONLINEARITIES = {"selu": "linear", "tanh": "tanh", "sigmoid": "sigmoid"}
 VISIBLE_BIAS, VISIBLE_BIAS_VARIANCE = 0.005, 0.01
 
 
-def lecun_init(model: Model, layers: Sequence[Op]) -> Fix | None:
+def lecun_init(model: Model, layers: Sequence[Op]) -> Repair:
     """LeCun initialisation for these layers, and for the others of the model that share their initialiser."""
-    made = plan(model)
-    try:
-        make_lecun(made, model, layers)
-    except Refused:
-        return None
-    return made.build("initialise with LeCun normal")
+    return composed(model, "initialise with LeCun normal", lambda made: make_lecun(made, model, layers))
 
 
 def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
@@ -78,27 +73,25 @@ def _is_lecun(init: Init) -> bool:
     return init.gain is not None and SANE_WINDOW[0] <= init.gain <= SANE_WINDOW[1]
 
 
-def fitting_init(model: Model, layers: Sequence[Op], function: str) -> Fix | None:
+def fitting_init(model: Model, layers: Sequence[Op], function: str) -> Repair:
     """The customary initialisation in front of `function` for layers that share one initialiser."""
-    made = plan(model)
-    try:
+
+    def compose(made: Plan) -> None:
         for op in layers[:1]:
             assert op.weight is not None
             _edit(made, model, op, function)
-    except Refused:
-        return None
-    return made.build("use the initialisation that fits the activation")
+
+    return composed(model, "use the initialisation that fits the activation", compose)
 
 
-def zero_bias(model: Model, layers: Sequence[Op]) -> Fix | None:
+def zero_bias(model: Model, layers: Sequence[Op]) -> Repair:
     """Zero instead of another start for the biases of these layers."""
-    made = plan(model)
-    try:
+
+    def compose(made: Plan) -> None:
         for op in layers:
             _zero_bias(made, model, op)
-    except Refused:
-        return None
-    return made.build("start the biases at zero")
+
+    return composed(model, "start the biases at zero", compose)
 
 
 def starts_off_zero(op: Op) -> bool:

@@ -92,7 +92,7 @@ def _outcome(turn: _Pass, applied: Sequence[Diagnostic], error: str) -> FixOutco
     for each in turn.found:
         reason = turn.refused.get(each.fix) if each.fix is not None else None
         if reason is not None:
-            each = replace(each, fix=None)
+            each = replace(each, fix=None, refused=reason)
             refused.append((each, reason))
         remaining.append(each)
     return FixOutcome(turn.source.text, tuple(applied), tuple(remaining), tuple(refused), error)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from selulint.diagnostic import Fix, Refused
+from selulint.diagnostic import Refused, Repair
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
 from selulint.fix.mixed import with_mixed
-from selulint.fix.plan import Plan, plan
+from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
 from selulint.moments.propagate import stays_in_box
@@ -20,25 +20,24 @@ Wanted: TypeAlias = Callable[[Model, Op], bool]
 _PLAIN_LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d"})
 
 
-def selu_chain(model: Model, functions: frozenset[str] = frozenset({"relu"})) -> Fix | None:
+def selu_chain(model: Model, functions: frozenset[str] = frozenset({"relu"})) -> Repair:
     """These hidden activations to SELU in all models that share code with this one, with all that belongs to it."""
     message = "make the chain self-normalizing: SELU, LeCun normal, AlphaDropout"
     return _repair(model, lambda each, op: op.function in functions and each.is_hidden(op), message)
 
 
-def selu_at(model: Model, is_wanted: Wanted) -> Fix | None:
+def selu_at(model: Model, is_wanted: Wanted) -> Repair:
     """The activations that are wanted to SELU, in the SELU chains in which they stand."""
     return _repair(model, is_wanted, "use SELU, as the chain around it does")
 
 
-def without_norms(model: Model) -> Fix | None:
+def without_norms(model: Model) -> Repair:
     """Take the batch norms out of the SELU chains of this model's component and give their layers LeCun initialisation."""
     return _repair(model, None, "remove the norm and initialise with LeCun normal")
 
 
-def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Fix | None:
-    made = plan(model)
-    try:
+def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
+    def compose(made: Plan) -> None:
         for each in model.component:
             converted = [op for op in each.of(Kind.ACTIVATION) if is_wanted is not None and is_wanted(each, op)]
             if converted:
@@ -46,9 +45,8 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Fix | None:
             chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
             if chain and (converted or is_wanted is None):
                 _repair_one(made, each, chain, converted)
-    except Refused:
-        return None
-    return made.build(message)
+
+    return composed(model, message, compose)
 
 
 def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:

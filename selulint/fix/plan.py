@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from selulint.diagnostic import Applicability, Fix, Refused
+from selulint.diagnostic import Applicability, Refusal, Refused, Repair
 from selulint.graph import Model, Op, Place
 
 if TYPE_CHECKING:
@@ -32,15 +33,26 @@ class Plan:
     def doubt(self, reason: str) -> None:
         self.doubts[reason] = None
 
-    def build(self, message: str) -> Fix | None:
+    def build(self, message: str) -> Repair:
         applicability = Applicability.UNSAFE if self.doubts else Applicability.SAFE
-        return self.draft.build(message, applicability, "; ".join(self.doubts))
+        fix = self.draft.build(message, applicability, "; ".join(self.doubts))
+        return Refusal("its edits do not fit together") if fix is None else fix
 
 
 def plan(model: Model) -> Plan:
     from selulint.fix.edits import Draft
 
     return Plan(Draft(model.file))
+
+
+def composed(model: Model, message: str, compose: Callable[[Plan], None]) -> Repair:
+    """The fix that `compose` plans, or why it refuses."""
+    made = plan(model)
+    try:
+        compose(made)
+    except Refused as reason:
+        return Refusal(str(reason))
+    return made.build(message)
 
 
 def is_string(place: Place) -> bool:

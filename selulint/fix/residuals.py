@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from selulint.diagnostic import Fix, Refused, Span
+from selulint.diagnostic import Refused, Repair, Span
 from selulint.fix.initialisers import make_lecun
-from selulint.fix.plan import Plan, plan
+from selulint.fix.plan import Plan, composed
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 
 _BRANCH = frozenset({Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.RESHAPE, Kind.POOL})
@@ -169,15 +169,14 @@ def _followers(model: Model, op: Op, ignored: frozenset[int]) -> list[Op] | None
     return found
 
 
-def scaled_residual(model: Model, residual: Residual) -> Fix | None:
+def scaled_residual(model: Model, residual: Residual) -> Repair:
     """The sum times 1 / sqrt(terms), and LeCun initialisation for the layers that end its paths."""
-    made = plan(model)
-    try:
+
+    def compose(made: Plan) -> None:
         scale(made, residual)
         make_lecun(made, model, [each for each in residual.layers if each.weight is not None])
-    except Refused:
-        return None
-    return made.build("scale the sum to unit variance")
+
+    return composed(model, "scale the sum to unit variance", compose)
 
 
 def scale(made: Plan, residual: Residual) -> None:

@@ -28,7 +28,7 @@ class Report:
     """Diagnostics in order, each with the text that its spans refer to (None where it has no span).
 
     `fixed` counts the findings that fixes removed, in `changed` files; `complete` is False where something could not
-    be done, which a report must not call a pass.
+    be done, which a report must not call a pass. `fixing` says that fixes were asked for.
     """
 
     entries: tuple[tuple[Diagnostic, Source | None], ...]
@@ -36,12 +36,18 @@ class Report:
     changed: int = 0
     complete: bool = True
     color: bool = False
+    fixing: bool = False
 
     def count(self, severity: Severity) -> int:
         return sum(diagnostic.severity is severity for diagnostic, _ in self.entries)
 
     def fixable(self, applicability: Applicability) -> int:
         return sum(fix_level(diagnostic) is applicability for diagnostic, _ in self.entries)
+
+    def refusals(self) -> list[tuple[str, int]]:
+        """Why findings have no fix, and how many; the most frequent reason first."""
+        reasons = Counter(diagnostic.refused for diagnostic, _ in self.entries if diagnostic.refused)
+        return sorted(reasons.items(), key=lambda row: (-row[1], row[0]))
 
     def by_rule(self) -> list[tuple[str, str, int, int, int]]:
         """Code, name, count, and how many of these have a safe and an unsafe fix; the most frequent first."""

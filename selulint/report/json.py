@@ -39,6 +39,7 @@ def _object(diagnostic: Diagnostic, source: Source | None) -> dict[str, Any]:
         "location": start,
         "end_location": end,
         "fix": None if diagnostic.fix is None else _fix(diagnostic.fix, source),
+        "refused": diagnostic.refused or None,
         "related": [
             {"message": related.message, "filename": filename, "location": _places(related.span, source)[0]}
             for related in diagnostic.related

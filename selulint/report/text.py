@@ -15,6 +15,7 @@ CONTEXT = 2
 TAB = 4
 MAX_LINES = 6
 MAX_CELLS = 160
+MAX_REASONS = 5
 COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
@@ -33,6 +34,8 @@ def concise(report: Report) -> Iterator[str]:
     marks = {Applicability.SAFE: " [fix]", Applicability.UNSAFE: " [unsafe fix]"}
     for diagnostic, source in report.entries:
         mark = marks.get(fix_level(diagnostic) or Applicability.DISPLAY, "")
+        if report.fixing and diagnostic.refused:
+            mark = f" [no fix: {diagnostic.refused}]"
         yield _headline(diagnostic, source, report.color) + mark + "\n"
     yield from _summary(report)
 
@@ -84,6 +87,8 @@ def _details(diagnostic: Diagnostic, source: Source | None, color: bool) -> Iter
         yield from frame(source, related.span, width, 0, "blue", color)
     if diagnostic.fix is not None:
         yield sign + _fix(diagnostic.fix)
+    elif diagnostic.refused:
+        yield f"{sign}no fix: {diagnostic.refused}"
 
 
 def _fix(fix: Fix) -> str:
@@ -178,6 +183,16 @@ def _summary(report: Report) -> Iterator[str]:
     hints = [f"{safe} fixable with --fix"] if safe else []
     hints += [f"{unsafe}{' more' if safe else ' fixable'} with --unsafe-fixes"] if unsafe else []
     yield f"Found {found}" + (f" ({', '.join(hints)})" if hints else "") + ".\n"
+    if report.fixing:
+        yield from refused(report.refusals())
+
+
+def refused(reasons: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """What was not fixed though a fix was asked for, and why."""
+    if reasons:
+        shown = [f"{reason} ({count})" for reason, count in reasons[:MAX_REASONS]]
+        more = len(reasons) - len(shown)
+        yield f"Not fixed, with a reason: {'; '.join(shown)}{f'; and {more} more' if more else ''}.\n"
 
 
 def _plural(count: int, noun: str) -> str:

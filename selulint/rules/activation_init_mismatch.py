@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Refusal, Related, Severity
 from selulint.fix.initialisers import fitting_init
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.fitting import misfit
 from selulint.rules import rule
 
+_SHARED = Refusal("its layers feed different activations")
 _THROUGH = TRANSPARENT - {Kind.NORM}
 # Layers whose units have the fan-in that initialisers go by; transposed and depthwise ones are wrong in other ways.
 _LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d"})
@@ -63,7 +64,7 @@ def activation_init_mismatch(model: Model) -> Iterator[Finding]:
         why = _REASONS[reason].format(behind=behind.title, gain=init.gain or 0.0)
         related = tuple({op.place: Related("the layer", op.place.span) for op in layers if op.place}.values())
         is_one = len({each.function for _, _, each in wrong}) == 1
-        fix = fitting_init(model, layers, behind.function) if is_one else None
+        fix = fitting_init(model, layers, behind.function) if is_one else _SHARED
         severity = Severity.NOTE if reason == "he" else None
         yield Finding(place.span, f"`{init.name}`{told} {why}", related, fix, severity)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Fix, Related, Severity
 from selulint.fix.dropouts import plain_dropout
 from selulint.fix.migration import selu_chain
 from selulint.graph import Kind, Model, Op
@@ -47,7 +47,9 @@ def alpha_dropout_without_selu(model: Model) -> Iterator[Finding]:
         after = "in a model without SELU" if wrong is op else f"after {wrong.function.upper()}"
         migration = selu_chain(model) if wrong.function == "relu" and model.is_hidden(wrong) else None
         message = f"`{op.title}` {after} shifts mean and variance: AlphaDropout fits SELU only"
-        yield Finding(op.place.span, message, related, migration or plain_dropout(model, op))
+        yield Finding(
+            op.place.span, message, related, migration if isinstance(migration, Fix) else plain_dropout(model, op)
+        )
 
 
 def _wrong_activation(model: Model, op: Op) -> Op | None:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Severity
+from selulint.diagnostic import Finding, Refusal, Severity
 from selulint.fix.migration import selu_chain
 from selulint.fix.mixed import is_mixed
 from selulint.graph import Kind, Model
 from selulint.rules import rule
 
 _NAMES = {"leaky_relu": "LeakyReLU", "prelu": "PReLU", "rrelu": "RReLU"}
+_CHOSEN = Refusal("the activation is chosen by an option")
 _RECTIFIERS = frozenset({"relu", *_NAMES})
 
 
@@ -49,4 +50,4 @@ def leaky_activation(model: Model) -> Iterator[Finding]:
             fix, said = selu_chain(model, _RECTIFIERS), True
         place = op.chooser or op.place
         message = f"`{op.title}` is a {_NAMES[op.function]} between two layers: it does not normalize"
-        yield Finding(place.span, message, fix=fix if op.chooser is None else None)
+        yield Finding(place.span, message, fix=fix if op.chooser is None else _CHOSEN)

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Severity
+from selulint.diagnostic import Finding, Refusal, Severity
 from selulint.fix.migration import selu_chain
 from selulint.graph import Kind, Model
 from selulint.rules import rule
+
+_BOUNDED = Refusal("ReLU6 is bounded, which SELU is not: whether that is meant, only its author knows")
+_CHOSEN = Refusal("the activation is chosen by an option")
 
 
 @rule("SELU101", Severity.WARNING)
@@ -47,7 +50,7 @@ def relu_activation(model: Model) -> Iterator[Finding]:
             fix, said = selu_chain(model), True
         place = op.chooser or op.place
         name = "ReLU6" if op.function == "relu6" else "ReLU"
-        own = fix if op.function == "relu" and op.chooser is None else None
+        own = _CHOSEN if op.chooser is not None else fix if op.function == "relu" else _BOUNDED
         implicit = op.args.get("implicit")
         title = f"the default activation of `{implicit}`" if implicit else f"`{op.title}`"
         message = f"{title} is a {name} between two layers: its units can die and it does not normalize"
