@@ -239,7 +239,7 @@ class Model:
         """The nearest ops after `op`, as in `upstream`."""
         return self._nearest(op, self.users, through, merges)
 
-    def _nearest(self, op: Op, step: Any, through: frozenset[Kind], merges: bool) -> list[Op]:
+    def _nearest(self, op: Op, step: Any, through: frozenset[Kind], merges: bool, modules: bool = False) -> list[Op]:
         found: list[Op] = []
         seen: set[int] = set()
         stack = list(step(op))
@@ -249,7 +249,7 @@ class Model:
                 continue
             seen.add(near.index)
             passes = near.kind in through or (merges and near.kind is Kind.MERGE and near.function in PASSING_MERGES)
-            if passes:
+            if passes or (modules and near.kind is Kind.OPAQUE and near.args.get("module")):
                 stack.extend(step(near))
             else:
                 found.append(near)
@@ -263,12 +263,14 @@ class Model:
         return known
 
     def _is_hidden(self, op: Op) -> bool:
-        before = self.upstream(op, merges=True)
+        # A module that nobody knows (somebody's own dropout or norm) does not hide what it stands between.
+        before = self._nearest(op, self.inputs, TRANSPARENT, merges=True, modules=True)
         if any(self._leaves(near) for near in self.inputs(op)):
             return False
         if not any(near.kind is Kind.PARAMETRIC and self.reads_input(near) for near in before):
             return False
-        after = [near for near in self.downstream(op, merges=True) if near.kind is Kind.PARAMETRIC]
+        reached = self._nearest(op, self.users, TRANSPARENT, merges=True, modules=True)
+        after = [near for near in reached if near.kind is Kind.PARAMETRIC]
         return any(not self.feeds_gate(near) for near in after)
 
     def _leaves(self, op: Op) -> bool:

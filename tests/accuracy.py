@@ -39,9 +39,9 @@ UNLABELLED = frozenset({"leaky-activation", "predicted-statistics"})
 # What the project aims at, for all findings together and for each rule.
 GOAL_PRECISION, GOAL_RECALL, GOAL_OF_A_RULE = 0.97, 0.95, 0.90
 # What holds today, rounded down: a change that makes it worse is wrong, or has to say why the labels are.
-FLOOR_PRECISION, FLOOR_RECALL = 1.0, 0.9475
+FLOOR_PRECISION, FLOOR_RECALL = 1.0, 0.978
 # Precision and recall of the rules that are not where they should be.
-FLOORS_OF_RULES = {"dropout-with-selu": (1.0, 0.866)}
+FLOORS_OF_RULES: dict[str, tuple[float, float]] = {}
 # A rule with fewer labels and findings than this is judged with the others only.
 FEWEST_OF_A_RULE = 5
 FEWEST_FILES, FEWEST_WITH_SELU, FEWEST_SILENT = 60, 20, 12

@@ -90,6 +90,8 @@ def _range(vm: Machine, args: Arguments, place: Place) -> Value:
     if len(bounds) != len(args.positional) or not 1 <= len(bounds) <= 3 or bounds[2:] == [0]:
         return Unknown("a range that is not known")
     whole = range(*bounds)
+    if not whole and any(isinstance(value, Const) and value.assumed for value in args.positional):
+        return Unknown("a range that is empty only by default")
     return ListValue.of((Const(index) for index in whole[:MAX_RANGE]), open=len(whole) > MAX_RANGE)
 
 

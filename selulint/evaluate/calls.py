@@ -126,7 +126,8 @@ def _call_partial(vm: Machine, partial: Any, args: Arguments, place: Place) -> V
 def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
     initialise.escape(vm, "", args.all)
     reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
-    result = tensors.opaque(vm, reason, args.all, place)
+    # An unknown object that is applied to one thing: by all conventions a module.
+    result = tensors.opaque(vm, reason, args.all, place, module=isinstance(function, Unknown) and len(args.all) == 1)
     # What a method of an argument gives is as much from outside as the argument itself.
     from_outside = isinstance(result, Unknown) and isinstance(function, Unknown) and function.parameter
     return Unknown(reason, parameter=True) if from_outside else result

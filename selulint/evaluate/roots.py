@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selulint.evaluate import calls, jax, modules, records
+from selulint.evaluate import calls, jax, layers, modules, records
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.handwritten import recognised
@@ -18,9 +18,11 @@ from selulint.evaluate.values import (
     FunctionValue,
     Instance,
     Layer,
+    ListValue,
     Unknown,
     Value,
 )
+from selulint.frameworks import SPECS
 from selulint.graph import Kind, Model, Op, Place
 from selulint.syntax import triage
 from selulint.syntax.inputs import rescaled
@@ -34,6 +36,7 @@ _INITIALISES = re.compile(
     r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
 _ENTRIES = ("forward", "call", "__call__")
+_SEQUENTIAL = "torch.nn.Sequential"
 _FRAMEWORKS = {
     "keras": "keras",
     "tensorflow": "keras",
@@ -149,7 +152,9 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     for value in list(cls.cells.values()):
         if not isinstance(value, FunctionValue) or id(value.node) in root.used or value.name.startswith("__"):
             continue
-        if value.name in vm.file.statements[value.unit.index].marked:
+        marked = vm.file.statements[value.unit.index].marked
+        # What the constructor of an object that is no module is told (`activation="relu"`) serves its other methods.
+        if value.name in marked or (entry is None and "__init__" in marked):
             run = _method_root(vm, build, value, entry is not None)
             yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
 
@@ -194,10 +199,6 @@ def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, 
     return invoke(vm, function, Arguments((*first, *known)), None)
 
 
-def _no_place(cls: ClassValue) -> Place:
-    return Place(cls.node, cls.unit)
-
-
 def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Value]:
     return lambda: _invoke_promoting(vm, function, (), 0)
 
@@ -234,7 +235,7 @@ def _evaluate(
     found: list[Model] = []
     try:
         result = run()
-        built, created = vm.builder, _outermost(vm, vm.created)
+        built, created = vm.builder, _outermost(vm, [*vm.created, *_sequences(vm, node, result)])
         for each in created:
             model = _forward(vm, each)
             if model is not None:
@@ -245,6 +246,19 @@ def _evaluate(
     except (BudgetExhausted, RecursionError, OverflowError):
         found = [_unfinished(vm, node, name)]
     return _Root(node, found, frozenset(vm.used))
+
+
+def _sequences(vm: Machine, node: Any, result: Value) -> list[Layer]:
+    """A list of layers with activations among them, as a function returns it: callers make a sequence of it."""
+    if not isinstance(result, ListValue) or not isinstance(node, ast.FunctionDef):
+        return []
+    inside = [item for item in result.items if isinstance(item, Layer) and item.place is not None]
+    if not {"parametric", "activation"} <= {item.spec.kind for item in inside}:
+        return []
+    unit = next(item.place.unit for item in inside if item.place is not None)
+    made = Layer(name=_SEQUENTIAL, spec=SPECS[_SEQUENTIAL], place=Place(node, unit), label=node.name)
+    layers.fill(vm, made, Arguments((result,)))
+    return [made]
 
 
 def _unfinished(vm: Machine, node: Any, name: str) -> Model:

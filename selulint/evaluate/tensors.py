@@ -88,8 +88,8 @@ def index(vm: Machine, value: Value, place: Place) -> Value:
     return emit(vm, Kind.RESHAPE, "index", [value], place)
 
 
-def opaque(vm: Machine, reason: str, inputs: Sequence[Value], place: Place) -> Value:
+def opaque(vm: Machine, reason: str, inputs: Sequence[Value], place: Place, **args: Any) -> Value:
     """An op that nobody understands, so that what hangs on it stays connected; Unknown where no tensor goes in."""
     if not any(tensors_in(as_tensor(value)) for value in inputs):
         return Unknown(reason)
-    return emit(vm, Kind.OPAQUE, reason, inputs, place)
+    return emit(vm, Kind.OPAQUE, reason, inputs, place, args=args)

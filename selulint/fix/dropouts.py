@@ -51,9 +51,19 @@ def before_pool(model: Model, op: Op) -> list[Op]:
     return found
 
 
+def _ends(model: Model, op: Op) -> list[Op]:
+    return before_pool(model, op) if op.kind in TRANSPARENT else [op]
+
+
 def selu_beside(model: Model, op: Op) -> Op | None:
     """The SELU in whose chain a dropout stands: before it, or right behind it with a layer before."""
-    for near in before_pool(model, op):
+    before = before_pool(model, op)
+    if len(before) == 1 and before[0].kind is Kind.MERGE and before[0].function == "concat":
+        # Side by side SELUs are as good as one, if there is nothing else among them.
+        before = [end for each in model.inputs(before[0]) for end in _ends(model, each)]
+        if any(near.function != "selu" for near in before):
+            return None
+    for near in before:
         if near.kind is Kind.ACTIVATION and near.function == "selu" and not near.rivals:
             return near
     if any(near.kind is Kind.PARAMETRIC for near in model.upstream(op)):

@@ -329,11 +329,11 @@ METHODS: Table = {
         ("to=identity cuda=identity cpu=identity type=identity", "input, *args, **kwargs", ""),
         ("float=identity double=identity half=identity bfloat16=identity", "input, *, memory_format=None", ""),
         ("contiguous=identity", "input, *, memory_format=None", ""),
+        ("masked_fill=masked_fill masked_fill_=masked_fill", "input, mask, value", ""),
         ("detach_=identity requires_grad_=identity", "input, *args", ""),
     ),
     "opaque": (
         *_OPAQUE,
         ("clamp_=clamp", "input, min=None, max=None", ""),
-        ("masked_fill=masked_fill masked_fill_=masked_fill", "input, mask, value", ""),
     ),
 }
