@@ -80,6 +80,7 @@ class Init:
     place, "unknown" where it cannot be told.
     `gain_out` is fan_out * Var(w), told only where the gain does not fit: 1 where somebody took the wrong fan.
     `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
+    `source` is the identity of the object that draws the same numbers each time (Keras), 0 where every layer has its own.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Init:
     place: Place | None
     args: Mapping[str, Any] = field(default_factory=dict)
     gain_out: float | None = None
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)

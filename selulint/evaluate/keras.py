@@ -243,12 +243,22 @@ def _normalize(vm: Machine, wanted: Value, params: Value | None, tensor: Tensor,
     return call(vm, wanted, Arguments((tensor,), keywords) if keywords else NO_ARGUMENTS.prepend(tensor), place)
 
 
+# Units whose weights have norm 1 are what SELU asks for.
+_UNIT_NORMS = frozenset({"UnitNorm", "unit_norm", "unitnorm"})
+
+
 def _constraint(layer: Layer) -> Const | None:
     """What holds a kernel down while it trains: a constraint or a regulariser that is spelled out."""
     for name in ("kernel_constraint", "kernel_regularizer", "depthwise_constraint", "W_constraint", "W_regularizer"):
         value = layer.args.get(name)
+        if isinstance(value, Layer | Symbol) and value.name.rpartition(".")[2] in _UNIT_NORMS:
+            continue
         place = value.place if isinstance(value, Layer | Symbol | Const) else layer.place
-        if value is not None and place is not None and not (isinstance(value, Const) and value.value is None):
+        if (
+            value is not None
+            and place is not None
+            and not (isinstance(value, Const) and value.value in (None, *_UNIT_NORMS))
+        ):
             return Const(name, place)
     return None
 

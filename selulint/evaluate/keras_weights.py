@@ -151,10 +151,19 @@ def kernel_init(vm: Machine, layer: Layer, sizes: Fans, size: int | None, place:
     if found is not None:
         value = None if found.missing else _gain(layer, found.name, found.args, sizes)
         told = {"unknown": found.missing} if found.missing else found.args
-        return Init(found.title or found.name, value, False, found.place, told, _outward(layer, found, value))
+        outward, source = _outward(layer, found, value), _source(layer, wanted)
+        return Init(found.title or found.name, value, False, found.place, told, outward, source)
     if isinstance(wanted, FunctionValue | Partial | BoundMethod):
         return _called(vm, wanted, layer, sizes, size, place)
     return UNKNOWN_INIT
+
+
+def _source(layer: Layer, wanted: Value) -> int:
+    """What draws the same numbers for every layer: an object of Keras 3, which chooses its seed when it is made."""
+    if not isinstance(wanted, Layer) or not layer.name.startswith("keras."):
+        return 0
+    seed = wanted.args.get("seed")
+    return wanted.serial if seed is None or isinstance(seed, Const) else 0
 
 
 def _outward(layer: Layer, law: Law, gain: float | None) -> float | None:

@@ -87,6 +87,14 @@ def _constrained(name: str) -> Callable[[Machine, Arguments, Place], Value]:
     return wrap
 
 
+def _released(vm: Machine, args: Arguments, place: Place) -> Value:
+    """`remove_weight_norm(layer)`: the weight, as it is now, is a parameter again."""
+    layer = _first(vm, args, place)
+    if isinstance(layer, Layer) and layer.cells.get(CONSTRAINT) is not None:
+        vm.write(layer, CONSTRAINT, None)
+    return layer
+
+
 def _calculate_gain(vm: Machine, args: Arguments, place: Place) -> Value:
     from selulint.moments.initial import calculate_gain
 
@@ -300,6 +308,8 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
         for room in ("", "parametrizations.")
         for name in ("weight_norm", "spectral_norm")
     },
+    **{f"torch.nn.utils.remove_{name}": _released for name in ("weight_norm", "spectral_norm")},
+    "torch.nn.utils.parametrize.remove_parametrizations": _released,
     "torch.nn.DataParallel": _first,
     "torch.nn.parallel.DistributedDataParallel": _first,
     "torch.nn.SyncBatchNorm.convert_sync_batchnorm": _first,

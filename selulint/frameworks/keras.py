@@ -44,6 +44,32 @@ _INITIALISERS: Table = {
     "other": (("Initializer=initialiser", "", ""),),
 }
 
+# By these names and, in snake case, by strings.
+_CONSTRAINTS: Table = {
+    "other": (
+        ("MaxNorm=max_norm max_norm=max_norm maxnorm=max_norm", "max_value=2, axis=0", ""),
+        (
+            "MinMaxNorm=min_max_norm min_max_norm=min_max_norm",
+            "min_value=0.0, max_value=1.0, rate=1.0, axis=0",
+            "",
+        ),
+        ("UnitNorm=unit_norm unit_norm=unit_norm unitnorm=unit_norm", "axis=0", ""),
+        ("NonNeg=non_neg non_neg=non_neg nonneg=non_neg", "", ""),
+    ),
+}
+_REGULARISERS: Table = {
+    "other": (
+        ("L1=l1 l1=l1", "l1=0.01", ""),
+        ("L2=l2 l2=l2", "l2=0.01", ""),
+        ("L1L2=l1_l2 l1_l2=l1_l2", "l1=0.0, l2=0.0", ""),
+        (
+            "OrthogonalRegularizer=orthogonal_regularizer orthogonal_regularizer=orthogonal_regularizer",
+            "factor=0.01, mode='rows'",
+            "",
+        ),
+    ),
+}
+
 _MODELS: Table = {
     "container": (
         ("Sequential=sequential models.Sequential=sequential", "layers=None, trainable=True, name=None", ""),
@@ -57,6 +83,8 @@ SPECS: dict[str, Spec] = {
     **expand("keras.layers.", LAYERS),
     **expand("keras.layers.", MERGE_FUNCTIONS, functional=True),
     **expand("keras.initializers.", _INITIALISERS),
+    **expand("keras.constraints.", _CONSTRAINTS),
+    **expand("keras.regularizers.", _REGULARISERS),
     **expand("keras.activations.", ACTIVATIONS, functional=True),
     **expand("keras.ops.", OPS, functional=True),
     **expand("keras.ops.nn.", NN_OPS, functional=True),
