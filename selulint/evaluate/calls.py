@@ -11,6 +11,7 @@ from typing import Any
 from selulint.evaluate import (
     builtins,
     contrib,
+    imports,
     initialise,
     jax,
     keras,
@@ -348,6 +349,8 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
         if method in _UNBOUND and owner in SPECS and args.positional and isinstance(args.positional[0], Instance):
             rest = Arguments(args.positional[1:], args.keywords, args.open, args.outside)
             return modules.method(vm, args.positional[0], f"super.{method}", rest, place)
+        if (block := imports.block(vm, symbol.name)) is not None:
+            return call(vm, block, args, place)
         if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
             return made
         initialise.escape(vm, symbol.name, args.all)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selulint.evaluate.values import Imported, Module, Symbol, Unknown, Value
-from selulint.frameworks import SPECS
+from selulint.frameworks import SPECS, companions
+from selulint.frameworks.companions import BLOCKS
+from selulint.source import Source
+from selulint.syntax.lazy import File
 from selulint.syntax.names import imported
 from selulint.syntax.project import find_import, open_file, submodule
 
 if TYPE_CHECKING:
     from selulint.evaluate.machine import Machine
 
+_BLOCKS = str(Path(companions.__file__).with_name("blocks.txt"))
 # A chain of re-exports longer than this goes round in circles.
 MAX_HOPS = 16
 
@@ -87,6 +93,22 @@ def _stars(module: Module) -> list[str]:
         ]
     stars: list[str] = module.cells["*"]
     return stars
+
+
+def block(vm: Machine, dotted: str) -> Value | None:
+    """The class that shows what a ready-made block of a companion package (`torchvision.ops.MLP`) is made of."""
+    name = BLOCKS.get(dotted)
+    if name is None:
+        return None
+    if _BLOCKS not in vm.modules:
+        file = _blocks()
+        vm.modules[_BLOCKS] = Module(path=_BLOCKS, file=file, position=len(file.statements))
+    return attribute(vm, vm.modules[_BLOCKS], name)
+
+
+@cache
+def _blocks() -> File:
+    return File(Source(_BLOCKS, Path(_BLOCKS).read_text(encoding="utf-8")))
 
 
 def unknown_attribute(module: Module, name: str) -> Unknown:

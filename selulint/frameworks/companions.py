@@ -80,3 +80,16 @@ SPECS: dict[str, Spec] = {
     **expand("timm.layers.", _TIMM_LAYERS),
     **expand("timm.models.layers.", _TIMM_LAYERS),
 }
+
+_OPS = ("torchvision.ops.", "torchvision.ops.misc.")
+_TIMM = ("timm.layers.", "timm.models.layers.", "timm.layers.mlp.", "timm.layers.conv_bn_act.", "timm.layers.norm_act.")
+# Ready-made blocks: classes of `blocks.txt`, by the names under which models import them.
+BLOCKS: dict[str, str] = {
+    **{
+        package + name: name
+        for package in _OPS
+        for name in ("MLP", "Conv2dNormActivation", "Conv3dNormActivation", "SqueezeExcitation")
+    },
+    **{package + name: name for package in _TIMM for name in ("Mlp", "ConvMlp", "ConvNormAct", "BatchNormAct2d")},
+    **{package + name: "ConvNormAct" for package in _TIMM for name in ("ConvBnAct", "ConvNormActAa")},
+}

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Prediction, Related, Severity
+from selulint.diagnostic import Finding, Prediction, Refusal, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Kind, Model, Op
 from selulint.moments.maps import SANE_WINDOW
 from selulint.moments.propagate import variance_after
 from selulint.rules import rule
+
+
+_ELSEWHERE = Refusal("the layer is not spelled in this file")
 
 
 @rule("SELU201", Severity.ERROR)
@@ -40,13 +43,17 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017, section 2 (w ~ N(0, 1/n)); PyTorch issues 54055 and 57109.
     """
-    layers = [op for op in model.of(Kind.PARAMETRIC) if _concerns(model, op)]
+    concerned = [op for op in model.of(Kind.PARAMETRIC) if _concerns(model, op)]
+    layers = [op for op in concerned if op.place is not None]
     fix = lecun_init(model, layers) if layers else None
-    depth = len({op.layer for op in layers})
-    for op in layers:
-        assert op.place is not None and op.weight is not None
+    depth = len({op.layer for op in concerned})
+    for op in concerned:
+        assert op.weight is not None
         tau = op.weight.gain
         activation = model.fed(op, "selu")[0]
+        if op.place is None:
+            yield from _from_elsewhere(op, activation, tau)
+            continue
         related = (Related("the SELU that it feeds", activation.place.span),) if activation.place else ()
         if tau is None or SANE_WINDOW[0] <= tau <= SANE_WINDOW[1]:
             why = (
@@ -66,9 +73,17 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
         yield Finding(op.place.span, message, related, fix, prediction=Prediction(op.title, 0.0, variance))
 
 
+def _from_elsewhere(op: Op, activation: Op, tau: float | None) -> Iterator[Finding]:
+    """A layer of a block that another file defines, which this file gives its SELU."""
+    if activation.place is None or tau is None or SANE_WINDOW[0] <= tau <= SANE_WINDOW[1]:
+        return
+    message = f"`{op.title}` of another file feeds this SELU but keeps {op.framework}'s default init (gain {tau:.3g})"
+    yield Finding(activation.place.span, message, fix=_ELSEWHERE)
+
+
 def _concerns(model: Model, op: Op) -> bool:
     init = op.weight
-    if op.place is None or init is None or not init.default or not model.fed(op, "selu"):
+    if init is None or not init.default or not model.fed(op, "selu"):
         return False
     # Flax has LeCun's law for a default: right, unless strides or groups take something from it.
     is_lecun = init.name != "default"

@@ -31,6 +31,9 @@ _LINE_END = re.compile(r"\r\n?|\n")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
 
+# Keras objects that are registered under a name are used by that name, in a string.
+_BY_STRINGS = "custom_object"
+
 # Substrings without which none of the cues below can match; they make the common "no" cheap.
 _TRAINED_HINTS = (
     "load",
@@ -335,6 +338,8 @@ def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
         for name in draft.aliases if draft.kind == "import" else draft.binds:
             reach(name, building if draft.kind in ("def", "class") else mentioning)
             reach(name, others)
+    if found and _BY_STRINGS in text:
+        return {number for number, draft in enumerate(drafts) if draft.kind != "import"}
     while work:
         draft = drafts[work.pop()]
         if draft.kind == "other":
