@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -23,7 +24,8 @@ class Reading:
     `layer` names the weight of the last parametric operation before it; `line` is where the model's own code asked for
     it ("file.py:12"); `unit_variance` is the mean over units of the variance over samples; `dead` the share of units that
     gave no positive value (ReLU) or the same value (others) for the whole batch; `saturated` the share of values within
-    3 % of the function's bound; `gradient` the mean square of the loss's gradient there. NaN or None: not measured.
+    3 % of the function's bound; `gradient` the root mean square of the gradient there, when each value of the model's
+    output is given a random gradient of variance 1. NaN or None: not measured.
     """
 
     function: str
@@ -39,12 +41,59 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What is predicted of one activation without a run: mean, variance, and the band in which draws of the weights put
+    the variance; None where no band is known."""
+
+    mean: float
+    variance: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """The median over the seeds of one activation; `inside` says whether it is in Theorem 1's box."""
+    """The median over the seeds of one activation; `inside` says whether it is in Theorem 1's box.
+
+    `spread` is half the range of the variance over the seeds, `lowest` and `highest` are its ends.
+    """
 
     reading: Reading
     spread: float
     inside: bool
+    lowest: float
+    highest: float
+    expected: Expected | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How far moved inputs ("x2", "x0.5", "+0.5") still are from the unmoved ones at each activation (None for those that
+    are not hidden): |mean - mean'| + |ln(variance / variance')|."""
+
+    name: str
+    distances: tuple[float | None, ...]
+    readings: tuple[Reading, ...]
+
+    @property
+    def first(self) -> float:
+        """The distance at the first hidden activation."""
+        return next(each for each in self.distances if each is not None)
+
+    @property
+    def last(self) -> float:
+        """The distance at the last hidden activation."""
+        return next(each for each in reversed(self.distances) if each is not None)
+
+    @property
+    def returns(self) -> bool:
+        """Whether depth takes back at least half of the move, or what is left of it no longer matters."""
+        return self.last <= max(_RETURNED * self.first, _SETTLED)
+
+
+# The share of a move that may be left behind the last activation, and the distance below which nothing is left.
+_RETURNED = 0.5
+_SETTLED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +104,23 @@ class Verdict:
     normalizing: bool
     first_outside: int | None
     reasons: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A finding of the linter about the code that makes a model; `explains` marks the one that explains the verdict."""
+
+    path: str
+    row: int
+    column: int
+    code: str
+    name: str
+    message: str
+    explains: bool = False
+
+    @property
+    def place(self) -> str:
+        return f"{self.path}:{self.row}:{self.column}"
 
 
 def judge(runs: Sequence[Sequence[Reading]]) -> Verdict:
@@ -79,8 +145,15 @@ def is_hidden(reading: Reading) -> bool:
 
 
 def is_inside(mean: float, variance: float) -> bool:
-    (lowest, highest), (least, most) = THEOREM_1_BOX
-    return lowest <= mean <= highest and least <= variance <= most
+    return mean_is_inside(mean) and variance_is_inside(variance)
+
+
+def mean_is_inside(mean: float) -> bool:
+    return THEOREM_1_BOX[0][0] <= mean <= THEOREM_1_BOX[0][1]
+
+
+def variance_is_inside(variance: float) -> bool:
+    return THEOREM_1_BOX[1][0] <= variance <= THEOREM_1_BOX[1][1]
 
 
 def _median(readings: Sequence[Reading]) -> Measured:
@@ -96,8 +169,23 @@ def _median(readings: Sequence[Reading]) -> Measured:
         variance,
         *(_median_known([getattr(each, name) for each in readings]) for name in _OPTIONAL),
     )
-    spread = (max(variances) - min(variances)) / 2
-    return Measured(reading, spread, is_inside(mean, variance))
+    lowest, highest = min(variances), max(variances)
+    return Measured(reading, (highest - lowest) / 2, is_inside(mean, variance), lowest, highest)
+
+
+def returned(name: str, base: Sequence[Reading], moved: Sequence[Reading]) -> Return | None:
+    """What became of moved inputs along the hidden activations; None where there are fewer than two."""
+    distances = tuple(
+        _distance(one, other) if is_hidden(one) else None for one, other in zip(base, moved, strict=False)
+    )
+    known = [each for each in distances if each is not None]
+    return Return(name, distances, tuple(moved)) if len(known) > 1 else None
+
+
+def _distance(base: Reading, moved: Reading) -> float:
+    if not (base.variance > 0 and moved.variance > 0 and math.isfinite(base.variance + moved.variance)):
+        return math.inf if base.variance != moved.variance else 0.0
+    return abs(moved.mean - base.mean) + abs(math.log(moved.variance / base.variance))
 
 
 _OPTIONAL = ("unit_variance", "dead", "saturated", "gradient")

@@ -1,0 +1,94 @@
+"""Where a model's own code is written: the classes that make a layer, and the files. Looks at the user's objects."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from types import FunctionType, ModuleType
+from typing import Any
+
+import torch
+
+from selulint.verify.measure import is_library
+
+# A file, its first line and its last.
+Lines = tuple[str, int, int]
+
+
+def owners_of(model: Any, target: Any, layers: Iterable[str]) -> dict[str, list[Lines]]:
+    """Who makes each layer, the innermost first; "" is the whole model. Only the model's own code, no framework's."""
+    outermost = [each for each in (*_classes(model), _lines(target)) if each is not None]
+    found: dict[str, list[Lines]] = {"": list(dict.fromkeys(outermost))}
+    for layer in layers:
+        if layer not in found:
+            inner = [each for part in reversed(_path(model, layer)) for each in _classes(part)]
+            found[layer] = list(dict.fromkeys([*inner, *outermost]))
+    return found
+
+
+def files_of(target: Any, module: Any) -> list[str]:
+    """The files of the target's project that were loaded: what stands in its package, or beside and below its file.
+
+    The first is the one that defines the target, else the one of the module in which it was found.
+    """
+    home = getattr(sys.modules.get(getattr(_code(target), "__module__", "")), "__file__", None)
+    if not home or is_library(home):
+        home = getattr(module, "__file__", None)
+    if not home:
+        return []
+    home = os.path.abspath(home)
+    folder = os.path.dirname(home)
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder = os.path.dirname(folder)
+    installed = (sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"])
+    found = {home}
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+        if isinstance(path, str) and path.endswith(".py") and folder not in installed:
+            path = os.path.abspath(path)
+            if path.startswith(folder + os.sep) and not path.startswith(installed) and not is_library(path):
+                found.add(path)
+    return sorted(found, key=lambda path: (path != home, path))
+
+
+def _code(target: Any) -> Any:
+    while isinstance(target, functools.partial):
+        target = target.func
+    if isinstance(target, (type, FunctionType)) or inspect.ismethod(target):
+        return inspect.unwrap(target)
+    return type(target)
+
+
+def _classes(value: Any) -> list[Lines]:
+    """The classes of an object that are the model's own, the most derived first."""
+    lines = (_lines(each) for each in type(value).__mro__)
+    return [each for each in lines if each is not None]
+
+
+def _lines(value: Any) -> Lines | None:
+    value = _code(value)
+    try:
+        path = inspect.getsourcefile(value)
+        if path is None or is_library(path):
+            return None
+        lines, first = inspect.getsourcelines(value)
+    except (OSError, TypeError):
+        return None
+    return os.path.abspath(path), first, first + len(lines) - 1
+
+
+def _path(model: Any, layer: str) -> list[Any]:
+    """The modules on the way from a model to one of its layers."""
+    found: list[Any] = []
+    here = model
+    if isinstance(model, torch.nn.Module):
+        for part in layer.split("."):
+            here = getattr(here, part, None)
+            if not isinstance(here, torch.nn.Module):
+                break
+            found.append(here)
+    return found
