@@ -21,6 +21,7 @@ _RELU_LIKE = frozenset({"relu", "relu6", "leaky_relu", "prelu", "rrelu"})
 _OF_RELU = ("SELU10", "SELU206")
 _OF_OTHERS = ("SELU103", "SELU206", "SELU50")
 _OF_SELU = ("SELU2", "SELU3", "SELU40", "SELU50", "SELU6")
+_ABOUT_RELU = ("SELU101", "SELU102")
 # The prediction of this rule is that of the layer that it names.
 _PREDICTS = "SELU601"
 
@@ -44,7 +45,7 @@ def explain(outcome: Outcome) -> tuple[Outcome, tuple[Cause, ...]]:
         for result, diagnostic in _findings(path):
             assert result.source is not None and diagnostic.span is not None
             rows = _rows(result.source, diagnostic)
-            if not _concerns(outcome, path, rows):
+            if not _concerns(outcome, path, rows) or not _still_there(outcome, diagnostic.code):
                 continue
             if diagnostic.code == _PREDICTS and diagnostic.prediction is not None:
                 told = diagnostic.prediction
@@ -109,15 +110,21 @@ def _lines(source: Source, span: Span) -> range:
 
 
 def _concerns(outcome: Outcome, path: str, rows: Sequence[range]) -> bool:
-    """Whether a finding stands in the code that makes the model; where nobody knows which that is, in its file."""
+    """Whether a finding stands in the code that makes the model, or shares a line with it; where nobody knows which that
+    is, in its file."""
     owners = [owner for each in outcome.owners.values() for owner in each if owner.path == path]
     if not owners:
         return path == outcome.files[0] and not any(outcome.owners.values())
     return any(_within(owner, lines) for owner in owners for lines in rows)
 
 
+def _still_there(outcome: Outcome, code: str) -> bool:
+    """Whether the activations that a finding is about ran at all: code that builds a model may exchange them."""
+    return code not in _ABOUT_RELU or any(each.reading.function in _RELU_LIKE for each in outcome.verdict.layers)
+
+
 def _within(owner: Owner, lines: range) -> bool:
-    return owner.first <= lines.start and lines.stop - 1 <= owner.last
+    return owner.first < lines.stop and lines.start <= owner.last
 
 
 def _score(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "inputs",
     multiple=True,
     metavar="SHAPE",
-    help="Shape of an input, batch first: 64x784, 64x16:int64. Once for each of several inputs.",
+    help="Shape of an input, batch first: 64x784, 64x16:int64, mask=64x16. Once for each of several inputs.",
 )
 @click.option("--input-dtype", default="", help="Dtype of inputs that name none (default: that of the weights).")
 @click.option("--data", default="", metavar="FILE", help="Inputs to use: a .npy, .npz or .pt file.")

@@ -32,13 +32,12 @@ def figure(parts: Sequence[Part], path: str) -> None:
     for index, part in enumerate(parts):
         layers = [(place, each) for place, each in enumerate(part.outcome.verdict.layers) if is_hidden(each.reading)]
         _draw(axes, layers, _COLORS[index], part.label or "measured")
-    means, variances = THEOREM_1_BOX
-    for axis, title, box in zip(axes, ("variance", "mean", "gradient (RMS)", "dead units"), (variances, means, 0, 0)):  # noqa: B905
+    for axis, title in zip(axes, ("variance", "mean", "gradient (RMS)", "dead units"), strict=True):
         axis.set_title(title)
         axis.set_xlabel("activation")
         axis.grid(alpha=0.3)
-        if box:
-            axis.axhspan(*box, color="#1f9d61", alpha=0.15, label="box of Theorem 1")
+    for axis, (low, high) in zip(axes[:2], reversed(THEOREM_1_BOX), strict=True):
+        axis.axhspan(low, high, color="#1f9d61", alpha=0.15, label="box of Theorem 1")
     for axis in (axes[0], axes[2]):
         axis.set_yscale("log", nonpositive="mask")
     axes[3].set_ylim(-0.02, 1.02)

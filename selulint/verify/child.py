@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import json
 import os
-import random
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 import torch
 
 from selulint.verify.feeding import INPUT_SEED, Feed, feed_of
-from selulint.verify.origin import files_of, owners_of
-from selulint.verify.running import Mode, blame, choose_device, device_name, is_keras, is_memory, run
+from selulint.verify.origin import files_of, owners_of, recorded
+from selulint.verify.running import Mode, blame, choose_device, device_name, is_keras, is_memory, run, seed_all
 from selulint.verify.target import TargetError, builder, load, replace_sources
 
 # How inputs are moved: names, factors and shifts.
@@ -52,13 +51,15 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
         raise TargetError(str(error)) from error
     os.environ["KERAS_TORCH_DEVICE"] = device
     replace_sources(request["sources"])
-    target, module = load(request["target"])
+    with recorded():
+        target, module = load(request["target"])
     build, fresh = builder(target, request["args"])
     if not fresh and request["seeds"] > 1:
         notes.append("the target is a finished model: its weights are the same for every seed, so it ran once")
     mode = Mode(request["train"], device, request["dtype"])
-    _seed(0)
-    model = build()
+    _renew(0)
+    with recorded():
+        model = build()
     # A model whose weights come with its first input is spoilt by an input that does not fit.
     anew = build if fresh and _is_unfinished(model) else lambda: model
     feed = feed_of(model, request, lambda few: run(anew(), *few.draw(0, device), mode), notes)
@@ -76,6 +77,10 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
             gc.collect()
             if device.startswith("cuda"):
                 torch.cuda.empty_cache()
+    if not mode.train and _has_fresh_norms(model):
+        notes.append(
+            "batch norms that were never trained pass values on as they are: --train measures with the batch's"
+        )
     layers = [each["layer"] for each in found["runs"][0]]
     return {
         **found,
@@ -101,7 +106,7 @@ def _all_runs(build: Callable[[], Any], feed: Feed, seeds: int, mode: Mode, note
     runs, weights = [], set()
     drops = False
     for seed in range(seeds):
-        _seed(seed)
+        _renew(seed)
         model = build()
         inputs, named = feed.draw(INPUT_SEED + seed, mode.device)
         if _is_unfinished(model):
@@ -133,16 +138,12 @@ def _plain(readings: list[Any]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(each) for each in readings]
 
 
-def _seed(seed: int) -> None:
-    """Seed every source of weights: Keras on torch draws its seeds from Python's own."""
-    torch.manual_seed(seed)
-    random.seed(seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(seed)
+def _renew(seed: int) -> None:
+    """As if nothing had been drawn or built yet: else Keras calls the layers of every model differently."""
+    seed_all(seed)
     keras = sys.modules.get("keras")
     if keras is not None and hasattr(keras, "utils"):
-        keras.utils.clear_session()  # else the layers of every model are called differently
+        keras.utils.clear_session()
         keras.utils.set_random_seed(seed)
 
 
@@ -151,6 +152,15 @@ def _is_unfinished(model: Any) -> bool:
     if is_keras(model):
         return not model.built
     return any(isinstance(each, torch.nn.parameter.UninitializedParameter) for each in model.parameters())
+
+
+def _has_fresh_norms(model: Any) -> bool:
+    """Whether there are batch norms whose running statistics are still those of the initialisation."""
+    if is_keras(model):
+        norms = [each for each in model._flatten_layers() if type(each).__name__ == "BatchNormalization"]
+        return any(not float(each.moving_mean.value.abs().sum()) for each in norms if each.built)
+    norms = [each for each in model.modules() if isinstance(each, torch.nn.modules.batchnorm._BatchNorm)]
+    return any(each.running_mean is not None and not float(each.running_mean.abs().sum()) for each in norms)
 
 
 def _fingerprint(model: Any) -> tuple[float, ...] | None:

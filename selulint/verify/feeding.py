@@ -26,11 +26,13 @@ _SIDES = {1: (128, 1024, 16000), 2: (32, 28, 64, 16, 8, 20, 48, 84, 96, 128, 224
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One input: sizes with the batch first, the name of its dtype, and the end of the range of integers."""
+    """One input: sizes with the batch first, the name of its dtype, the end of the range of integers, and the name of the
+    parameter that takes it ("" for one by position)."""
 
     sizes: tuple[int, ...]
     dtype: str = "float32"
     limit: int = 2
+    name: str = ""
 
     def with_batch(self, batch: int) -> Shape:
         return dataclasses.replace(self, sizes=(batch, *self.sizes[1:]))
@@ -49,7 +51,8 @@ class Feed:
         """Positional and named inputs: standard normal (integers for integer dtypes), or samples of the data."""
         generator = torch.Generator().manual_seed(seed)
         if not self.data:
-            return [_drawn(shape, generator).to(device) for shape in self.shapes], {}
+            drawn = [(shape.name, _drawn(shape, generator).to(device)) for shape in self.shapes]
+            return [value for name, value in drawn if not name], {name: value for name, value in drawn if name}
         rows = min((each.shape[0] for each in self.data if each.dim()), default=1)
         chosen = torch.randperm(rows, generator=generator)[: self.batch] if rows > self.batch else slice(None)
         taken = [each[chosen].to(device) if each.dim() else each.to(device) for each in self.data]
@@ -115,8 +118,12 @@ def _asked(
 
 
 def parse_shape(text: str, batch: int, dtype: str, limit: int = 2) -> Shape:
-    """`784` is one sample's size; `64x784` begins with the batch; `64x16:int64` has a dtype. Raises TargetError."""
-    head, _, tail = text.partition(":")
+    """`784` is one sample's size; `64x784` begins with the batch; `64x16:int64` has a dtype, `mask=64x16` a name.
+
+    Raises TargetError.
+    """
+    parameter, named, rest = text.rpartition("=")
+    head, _, tail = rest.partition(":")
     try:
         sizes = tuple(int(part) for part in head.lower().split("x"))
     except ValueError as error:
@@ -126,7 +133,7 @@ def parse_shape(text: str, batch: int, dtype: str, limit: int = 2) -> Shape:
     name = tail or dtype
     if not isinstance(getattr(torch, name, None), torch.dtype):
         raise TargetError(f"`{name}` is no dtype of torch")
-    return Shape(sizes if len(sizes) > 1 else (batch, *sizes), name, limit)
+    return Shape(sizes if len(sizes) > 1 else (batch, *sizes), name, limit, parameter if named else "")
 
 
 def _guessed(model: Any, batch: int, attempt: Callable[[Feed], Any]) -> Feed:
@@ -195,6 +202,10 @@ def guesses(model: Any) -> Iterator[tuple[Shape, ...]]:
     if wanted == 1:
         for module in model.modules():
             yield from ((dataclasses.replace(shape, dtype=shape.dtype or dtype),) for shape in _shapes_of(module))
+        # Weights that no layer holds: the first matrix multiplies the input, from one side or the other.
+        matrix = next((each for each in model.parameters() if each.dim() == 2), None)
+        for size in () if matrix is None else reversed(matrix.shape):
+            yield (Shape((PROBE, size), dtype),)
         return
     # Several inputs: each of the model's parts takes one, in order.
     parts = [_first_shape(child) for child in model.children()]
@@ -274,7 +285,7 @@ def _keras_shapes(model: Any, shape: Any) -> tuple[Shape, ...]:
 
 def _fed_to_embeddings(model: Any) -> set[int]:
     """Which inputs of a Keras model an embedding reads: Keras lets them be floats."""
-    found = set()
+    found: set[int] = set()
     for layer in _layers(model):
         if type(layer).__name__ == "Embedding":
             source = getattr(layer, "input", None)

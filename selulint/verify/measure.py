@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from selulint.verify.readings import HIDDEN, Reading
+from selulint.verify.readings import GATES, HIDDEN, Reading
 
 _PARAMETRIC = frozenset(
     "linear bilinear matmul mm bmm addmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
@@ -59,7 +59,7 @@ class Recorder(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "").rstrip("_")
         if name in HIDDEN or name == "sigmoid":
-            if isinstance(result, torch.Tensor) and result.is_floating_point() and result.numel() > 1:
+            if isinstance(result, torch.Tensor) and _has_values(result):
                 self._record(name, result)
         elif name.endswith("dropout"):
             self.drops = True
@@ -92,18 +92,24 @@ class Recorder(TorchFunctionMode):
         device = self.seen[0].sums[0].device
         # On the CPU, because MPS has no double precision.
         sums = torch.stack([torch.stack(each.sums).to(device) for each in self.seen]).cpu().double().tolist()
+        others = any(each.function in HIDDEN - GATES for each in self.seen if each.before < self._parametric)
         found = []
         for each, (first, second) in zip(self.seen, sums, strict=True):
             mean = first / each.count
             unit, dead, saturated = (value.item() for value in each.detail) if each.detail else (None, None, None)
             saturated = saturated if each.function in _BOUNDS else None
             gradient = torch.stack(each.gradients).mean().item() if each.gradients else None
-            inner = each.before < self._parametric
+            inner = each.before < self._parametric and not (each.function in GATES and others)
             variance = max(second / each.count - mean * mean, 0.0) if second == second else second
             found.append(
                 Reading(each.function, each.layer, each.line, inner, mean, variance, unit, dead, saturated, gradient)
             )
         return found
+
+
+def _has_values(result: torch.Tensor) -> bool:
+    """Whether there is something to measure: Keras also runs layers on tensors that are only shapes."""
+    return result.is_floating_point() and result.numel() > 1 and not result.is_meta
 
 
 def _per_unit(name: str, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -141,10 +147,14 @@ def is_library(path: str) -> bool:
 _LIBRARIES = ("torch", "keras", "tensorflow", "lightning", "pytorch_lightning", "importlib")
 
 
+# What stands behind this module's functions called the model: a test, or nothing.
+_RUNNER = "selulint.verify.running"
+
+
 def _caller() -> str:
     """Where the model's own code asked for the operation that runs now: "path:line"."""
     frame: Any = sys._getframe(2)
-    while frame is not None:
+    while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
         if not is_library(frame.f_code.co_filename):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back

@@ -15,6 +15,8 @@ HIDDEN = frozenset(
     "relu relu6 leaky_relu prelu rrelu selu elu celu gelu silu mish tanh softplus hardswish hardtanh softsign threshold "
     "tanhshrink logsigmoid".split()
 )
+# Where a model has other hidden activations, too, these make gates, attention scores or scales.
+GATES = frozenset({"tanh", "softplus", "softsign", "logsigmoid", "tanhshrink", "hardtanh"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,11 @@ class Reading:
     """One activation in one run, pooled over the batch and all units.
 
     `layer` names the weight of the last parametric operation before it; `line` is where the model's own code asked for
-    it ("file.py:12"); `unit_variance` is the mean over units of the variance over samples; `dead` the share of units that
-    gave no positive value (ReLU) or the same value (others) for the whole batch; `saturated` the share of values within
-    3 % of the function's bound; `gradient` the root mean square of the gradient there, when each value of the model's
-    output is given a random gradient of variance 1. NaN or None: not measured.
+    it ("file.py:12"); `inner` tells that layers follow it and it is no gate; `unit_variance` is the mean over units of the
+    variance over samples; `dead` the share of units that gave no positive value (ReLU) or the same value (others) for the
+    whole batch; `saturated` the share of values within 3 % of the function's bound; `gradient` the root mean square of the
+    gradient there, when each value of the model's output is given a random gradient of variance 1. NaN or None: not
+    measured.
     """
 
     function: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import random
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,6 +140,15 @@ def precision(mode: Mode) -> contextlib.AbstractContextManager[Any]:
     if mode.dtype == "float32":
         return contextlib.nullcontext()
     return torch.autocast(mode.device.partition(":")[0], torch.bfloat16 if mode.dtype == "bf16" else torch.float16)
+
+
+def seed_all(seed: int) -> None:
+    """Seed every source of weights: Keras on torch draws its seeds from Python's own."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed)
 
 
 def is_memory(error: BaseException) -> bool:

@@ -54,7 +54,7 @@ def _load_file(path: str) -> Any:
     while os.path.isfile(os.path.join(directory, "__init__.py")):
         parts.insert(0, os.path.basename(directory))
         directory = os.path.dirname(directory)
-    sys.path.insert(0, directory)
+    sys.path[:0] = [directory, os.getcwd()]
     if len(parts) > 1:
         return _load_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
     # A file that is called like a module that is loaded must not take its place.
