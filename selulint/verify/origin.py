@@ -76,7 +76,9 @@ def owners_of(model: Any, target: Any, layers: Iterable[str]) -> dict[str, list[
     outermost = [each for each in (*_classes(model), _lines(target)) if each is not None]
     if not outermost:  # a model that was put together of library layers, where its file was loaded
         outermost = _made(model)
-    parts = model.modules() if isinstance(model, torch.nn.Module) else getattr(model, "_flatten_layers", list)()
+    parts: Iterable[Any] = (
+        model.modules() if isinstance(model, torch.nn.Module) else getattr(model, "_flatten_layers", list)()
+    )
     kinds = {type(each): each for each in parts}
     everything = [*outermost, *(each for part in kinds.values() for each in _classes(part))]
     found: dict[str, list[Lines]] = {"": list(dict.fromkeys(everything))}

@@ -72,7 +72,7 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class Return:
     """How far moved inputs ("x2", "x0.5", "+0.5") still are from the unmoved ones at each activation (None for those that
-    are not hidden): |mean - mean'| + |ln(variance / variance')|."""
+    are not hidden): |mean' - mean| in standard deviations + |ln(variance' / variance)|."""
 
     name: str
     distances: tuple[float | None, ...]
@@ -90,12 +90,13 @@ class Return:
 
     @property
     def returns(self) -> bool:
-        """Whether depth takes back at least half of the move, or what is left of it no longer matters."""
-        return self.last <= max(_RETURNED * self.first, _SETTLED)
+        """Whether depth takes the move back, layer by layer, or what is left of it no longer matters."""
+        depth = sum(each is not None for each in self.distances) - 1
+        return self.last <= max(_TAKEN_BACK**depth * self.first, _SETTLED)
 
 
-# The share of a move that may be left behind the last activation, and the distance below which nothing is left.
-_RETURNED = 0.5
+# What a layer may leave of a move (SELU with gain 1 leaves 0.8), and the distance below which nothing is left.
+_TAKEN_BACK = 0.95
 _SETTLED = 0.05
 
 
@@ -188,7 +189,7 @@ def returned(name: str, base: Sequence[Reading], moved: Sequence[Reading]) -> Re
 def _distance(base: Reading, moved: Reading) -> float:
     if not (base.variance > 0 and moved.variance > 0 and math.isfinite(base.variance + moved.variance)):
         return math.inf if base.variance != moved.variance else 0.0
-    return abs(moved.mean - base.mean) + abs(math.log(moved.variance / base.variance))
+    return abs(moved.mean - base.mean) / base.variance**0.5 + abs(math.log(moved.variance / base.variance))
 
 
 _OPTIONAL = ("unit_variance", "dead", "saturated", "gradient")
