@@ -20,7 +20,10 @@ _RELU_LIKE = frozenset({"relu", "relu6", "leaky_relu", "prelu", "rrelu"})
 # Which findings can explain an activation outside of the box, by its function: beginnings of codes.
 _OF_RELU = ("SELU10", "SELU206")
 _OF_OTHERS = ("SELU103", "SELU206", "SELU50")
-_OF_SELU = ("SELU2", "SELU3", "SELU40", "SELU50", "SELU6")
+_OF_SELU = ("SELU2", "SELU50", "SELU6")
+# These hide what the initialiser does more than they do something themselves; dropout acts only in training.
+_OF_SELU_TOO = ("SELU3",)
+_OF_DROPOUT = ("SELU40",)
 _ABOUT_RELU = ("SELU101", "SELU102")
 # The prediction of this rule is that of the layer that it names.
 _PREDICTS = "SELU601"
@@ -38,8 +41,7 @@ def explain(outcome: Outcome) -> tuple[Outcome, tuple[Cause, ...]]:
     """The findings about the code that makes the model, the one that explains the first activation outside before all
     others; and the outcome with what the linter predicts of its activations."""
     found: list[tuple[tuple[int, ...], Cause]] = []
-    first = outcome.verdict.first_outside
-    reading = None if first is None else outcome.verdict.layers[first].reading
+    reading = _outside(outcome)
     expected: dict[str, Expected] = {}
     for path in _paths(outcome):
         for result, diagnostic in _findings(path):
@@ -57,6 +59,14 @@ def explain(outcome: Outcome) -> tuple[Outcome, tuple[Cause, ...]]:
     if found and found[0][0][0]:
         causes[0] = replace(causes[0], explains=True)
     return replace(outcome, verdict=_with(outcome.verdict, expected)), tuple(causes)
+
+
+def _outside(outcome: Outcome) -> Reading | None:
+    """The first activation outside; where there is none, the first one with dropout active."""
+    for verdict in (outcome.verdict, outcome.dropped):
+        if verdict is not None and verdict.first_outside is not None:
+            return verdict.layers[verdict.first_outside].reading
+    return None
 
 
 def repair(outcome: Outcome) -> Repair:
@@ -134,18 +144,26 @@ def _score(
     if reading is None:
         return (0, 0, 0, int(diagnostic.severity))
     owners = outcome.owners.get(reading.layer) or outcome.owners.get("", ())
-    relevant = _can_explain(reading.function, diagnostic.code)
+    dropping = outcome.train or outcome.verdict.normalizing
+    relevant = _can_explain(reading.function, diagnostic.code, dropping)
     owned = [index for index, owner in enumerate(owners) if owner.path == path and _within(owner, rows[0])]
     place, _, line = reading.line.rpartition(":")
     here = os.path.abspath(place) == path and any(int(line) in lines for lines in rows) if place else False
     name = next((part for part in reversed(reading.layer.replace("/", ".").split(".")) if not part.isdigit()), "")
     named = bool(name) and f"`{name}" in diagnostic.message.replace("`self.", "`")
     depth = -min(owned, default=len(owners))
-    return (int(relevant), int(here) + int(named), depth, int(diagnostic.severity))
+    return (relevant, int(here) + int(named), depth, int(diagnostic.severity))
 
 
-def _can_explain(function: str, code: str) -> bool:
-    return code.startswith(_OF_RELU if function in _RELU_LIKE else _OF_SELU if function == "selu" else _OF_OTHERS)
+def _can_explain(function: str, code: str, dropping: bool) -> int:
+    """How likely a finding is the reason why an activation is outside: 0 where it cannot be."""
+    if function in _RELU_LIKE:
+        return 2 * code.startswith(_OF_RELU)
+    if dropping and code.startswith(_OF_DROPOUT):
+        return 2
+    if function != "selu":
+        return 2 * code.startswith(_OF_OTHERS)
+    return 2 if code.startswith(_OF_SELU) else int(code.startswith(_OF_SELU_TOO))
 
 
 def _cause(source: Source, diagnostic: Diagnostic) -> Cause:

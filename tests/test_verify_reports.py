@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from selulint.report.charts import Series, chart, ticks
-from selulint.report.measurements import text
+from selulint.report.measurements import objects, text
 from selulint.report.verify_figure import FigureError, figure
 from selulint.report.verify_page import Part, page
 from selulint.verify.parent import Outcome
@@ -141,6 +141,7 @@ def test_ticks_are_round_and_few() -> None:
     assert ticks(0, 1, False) == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert ticks(-0.12, 0.12, False) == [-0.1, -0.05, 0, 0.05, 0.1]
     assert ticks(0.7, 6, True) == [1, 2, 5]
+    assert ticks(0.7, 1.8, True) == [1, 1.5]
     assert ticks(1e-9, 2, True) == pytest.approx([1e-9, 1e-7, 1e-5, 1e-3, 1e-1])
     for low, high in ((1e-30, 1e30), (1, 1.0001), (5e-7, 6e-7)):
         assert len(ticks(low, high, False)) <= 8 and len(ticks(low, high, True)) <= 8
@@ -152,6 +153,12 @@ def test_charts_leave_out_what_is_not_there_and_mark_what_is_outside() -> None:
     assert found.count("<circle") == 2 and found.count("point one bad") == 1 and "c &amp; d" in found
     assert found.count("<polyline") == 1
     assert "<polyline" not in chart("t", [Series("one", "x", [None, None])])
+    assert chart("t", [Series("one", "x", [1, 2, math.inf, 1, 2])], log=True).count("<polyline") == 2
+
+
+def test_json_has_no_overflows() -> None:
+    found = json.loads("".join(objects(_outcome((1.0, math.inf, math.nan)), ())), parse_constant=pytest.fail)
+    assert [each["variance"] for each in found["layers"]] == [1.0, None, None]
 
 
 def test_a_picture_needs_matplotlib_and_says_so(tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def test_dropout_is_tried_as_in_training(tmp_path: Path) -> None:
     assert found.verdict.normalizing and found.dropped is not None and found.dropped.normalizing
     found = _run(tmp_path, DEEP.format(rate=0.4, dropout="Dropout", function="selu"), batch=256)
     assert found.verdict.normalizing and found.dropped is not None and not found.dropped.normalizing
+    assert [(each.code, each.explains) for each in explain(found)[1]] == [("SELU401", True)]
     found = _run(tmp_path, DEEP.format(rate=0.4, dropout="Dropout", function="selu"), batch=256, train=True)
     assert not found.verdict.normalizing and found.dropped is None
 

@@ -11,6 +11,8 @@ _WIDTH, _HEIGHT = 460, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 34
 # A point of more series than this is too small to be hit by a pointer, and hides the line.
 _MANY_POINTS = 80
+# A logarithmic axis that spans less than this has linear ticks.
+_NARROW = 4.0
 _SMALLEST, _LARGEST = 1e-45, 1e38
 
 
@@ -88,6 +90,8 @@ def _axis(series: Sequence[Series], covered: Sequence[float], log: bool) -> _Axi
 
 def ticks(low: float, high: float, log: bool, wanted: int = 5) -> list[float]:
     """Round numbers between two, as few as can be read."""
+    if log and high / low < _NARROW:
+        return [each for each in ticks(low, high, False, wanted) if each > 0]
     if log:
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
         steps: Sequence[int] = (1, 2, 5) if last - first <= 2 else (1,)
@@ -162,7 +166,16 @@ def _band(series: Series, axis: _Axis, count: int) -> Iterator[str]:
 
 
 def _runs(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
-    """All finite points in order: activations that are not judged lie between them."""
-    found = [(index, value) for index, value in enumerate(values) if value is not None and math.isfinite(value)]
-    if len(found) > 1:
-        yield found
+    """Points that are joined: over activations that are not judged, but not over an overflow."""
+    run: list[tuple[int, float]] = []
+    for index, value in enumerate(values):
+        if value is None:
+            continue
+        if math.isfinite(value):
+            run.append((index, value))
+            continue
+        if len(run) > 1:
+            yield run
+        run = []
+    if len(run) > 1:
+        yield run

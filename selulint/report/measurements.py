@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -50,13 +51,22 @@ def text_of_two(before: Outcome, after: Outcome, causes: Sequence[Cause], fixes:
 
 def objects(outcome: Outcome, causes: Sequence[Cause]) -> Iterator[str]:
     """One JSON object: the verdict, every activation's figures, and what the linter says of the code."""
-    yield json.dumps(_shaped(outcome, causes), indent=2) + "\n"
+    yield json.dumps(_finite(_shaped(outcome, causes)), indent=2) + "\n"
 
 
 def objects_of_two(before: Outcome, after: Outcome, causes: Sequence[Cause], fixes: int) -> Iterator[str]:
     """The same for a model as written, and below "fixed" as fixed."""
     shaped = {**_shaped(before, causes), "fixes": fixes, "fixed": _shaped(after, ())}
-    yield json.dumps(shaped, indent=2) + "\n"
+    yield json.dumps(_finite(shaped), indent=2) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for an overflow: null."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def headings(outcome: Outcome) -> tuple[str, ...]:
@@ -104,6 +114,11 @@ def sentence(outcome: Outcome) -> str:
         f"not self-normalizing: activation {verdict.first_outside} ({first.function}{behind}) is the first outside, with "
         f"mean {number(first.mean)} and variance {number(first.variance)}; the last has variance {number(last.variance)}"
     )
+
+
+def is_fine(outcome: Outcome) -> bool:
+    """Whether nothing is to be explained: all is inside, with dropout active too."""
+    return outcome.verdict.normalizing and (outcome.dropped is None or outcome.dropped.normalizing)
 
 
 def about(outcome: Outcome) -> str:
@@ -171,7 +186,7 @@ def _remarks(outcome: Outcome) -> Iterator[str]:
 
 
 def _explained(outcome: Outcome, causes: Sequence[Cause]) -> Iterator[str]:
-    if outcome.verdict.normalizing:
+    if is_fine(outcome):
         return
     if not causes:
         yield "the linter has no finding about the code that makes this model\n"

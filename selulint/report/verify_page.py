@@ -8,7 +8,7 @@ from html import escape
 
 from selulint.moments.maps import THEOREM_1_BOX
 from selulint.report.charts import Series, chart
-from selulint.report.measurements import about, cells, headings, number, observations, sentence
+from selulint.report.measurements import about, cells, headings, is_fine, number, observations, sentence
 from selulint.verify.parent import Outcome
 from selulint.verify.readings import Cause, Measured, is_hidden, mean_is_inside, variance_is_inside
 
@@ -262,7 +262,7 @@ def _title(index: int, each: Measured) -> str:
 
 
 def _findings(part: Part) -> Iterator[str]:
-    if part.outcome.verdict.normalizing or not part.causes:
+    if is_fine(part.outcome) or not part.causes:
         return
     yield f"<h2>{escape(_titled('What the linter says of this code', part))}</h2><ul>"
     for each in part.causes:

@@ -187,9 +187,11 @@ def returned(name: str, base: Sequence[Reading], moved: Sequence[Reading]) -> Re
 
 
 def _distance(base: Reading, moved: Reading) -> float:
+    if base.variance == moved.variance == 0:
+        return 0.0
     if not (base.variance > 0 and moved.variance > 0 and math.isfinite(base.variance + moved.variance)):
-        return math.inf if base.variance != moved.variance else 0.0
-    return abs(moved.mean - base.mean) / base.variance**0.5 + abs(math.log(moved.variance / base.variance))
+        return math.inf
+    return abs(moved.mean - base.mean) / math.sqrt(base.variance) + abs(math.log(moved.variance / base.variance))
 
 
 _OPTIONAL = ("unit_variance", "dead", "saturated", "gradient")
