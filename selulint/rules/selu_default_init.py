@@ -9,7 +9,6 @@ from selulint.moments.maps import SANE_WINDOW
 from selulint.moments.propagate import variance_after
 from selulint.rules import rule
 
-
 _ELSEWHERE = Refusal("the layer is not spelled in this file")
 
 
