@@ -67,8 +67,8 @@ def in_text(value: Value, conversion: int, spec: str | None) -> str | None:
 
 def counted(value: Value) -> Value:
     """A value as texts show it: what a loop counts has a name of its own in each round (`f"fc{i}"`)."""
-    if isinstance(value, TupleValue):
-        return TupleValue(tuple([counted(item) for item in value.items]))
+    if isinstance(value, TupleValue) and any(type(item) is Round for item in value.items):
+        return TupleValue(tuple([Const(item.index) if isinstance(item, Round) else item for item in value.items]))
     return Const(value.index) if isinstance(value, Round) else value
 
 
