@@ -43,6 +43,7 @@ GROWING = {
     "formatted": twice('v = f"{v}{v}"', "v = 'a'"),
     "format": twice("v = '{0}{0}'.format(v)", "v = 'a'"),
     "wide_format": "v = '{:>1000000000}'.format(3)\nw = '%1000000000d' % 3\nu = f'{3:>1000000000}'",
+    "narrow_format": "for i in range(200):\n    v = f'{i:99999999}'\n    w = f'{1.5:.9999999f}'",
     "nested": twice("v = (v, v)", "v = (1,)") + "\nmax(v)\nstr(v)\nself.conv = nn.Conv2d(3, 3, v)\nself.v = v",
     "joined": twice("if c: a, b = (a, b), (b, a)\n    else: a, b = (b, b), (a, a)", "a, b = (1,), (2,)", 30),
     "blocks": twice("v = nn.Sequential(v, v)", "v = nn.ReLU()", 40),

@@ -8,10 +8,13 @@ from typing import Any
 
 from selulint.evaluate import numbers, sequences
 from selulint.evaluate.limits import MAX_CHARACTERS, MAX_DEPTH
-from selulint.evaluate.values import Const, ListValue, TupleValue, Unknown, Value
+from selulint.evaluate.values import Const, ListValue, Round, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
 # A width of many digits asks for a text as long.
+# The same in a format of its own: `{x:>100}`.
+_WIDE_FORMAT = re.compile(r"\d{3}")
+_CONVERSIONS: dict[int, Callable[[Any], str]] = {ord("r"): repr, ord("s"): str, ord("a"): ascii}
 _WIDE = re.compile(r"%[^a-zA-Z%]*(?:\d{3}|\*)")
 
 
@@ -50,9 +53,28 @@ def lift(result: Any) -> Value:
     return Const(result)
 
 
+def in_text(value: Value, conversion: int, spec: str | None) -> str | None:
+    """What an f-string shows of a value; None where that is not known. `conversion` is that of the syntax tree."""
+    value = counted(value)
+    if not isinstance(value, Const) or isinstance(value.value, bytes) or spec is None or _WIDE_FORMAT.search(spec):
+        return None
+    shown = _CONVERSIONS[conversion](value.value) if conversion in _CONVERSIONS else value.value
+    try:
+        return format(shown, spec)
+    except (TypeError, ValueError):
+        return None
+
+
+def counted(value: Value) -> Value:
+    """A value as texts show it: what a loop counts has a name of its own in each round (`f"fc{i}"`)."""
+    if isinstance(value, TupleValue) and any(type(item) is Round for item in value.items):
+        return TupleValue(tuple([Const(item.index) if isinstance(item, Round) else item for item in value.items]))
+    return Const(value.index) if isinstance(value, Round) else value
+
+
 def formatted(template: str, value: Value) -> Value:
     """What `template % value` gives."""
-    known = plain(value)
+    known = plain(counted(value))
     if known is UNKNOWN or _WIDE.search(template):
         return Unknown("a formatted string")
     return compute(lambda: template % (tuple(known) if isinstance(known, list) else known))

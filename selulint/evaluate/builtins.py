@@ -21,7 +21,9 @@ from selulint.evaluate.values import (
     Layer,
     ListValue,
     ModuleAttribute,
+    More,
     Partial,
+    Round,
     Splice,
     Symbol,
     Tensor,
@@ -79,20 +81,29 @@ def call(vm: Machine, name: str, args: Arguments, place: Place) -> Value:
         operands = arithmetic.operands(args.positional)
         if operands is not None:
             return numbers.formula(_FORMULAS[name], *operands)
-    known = [arithmetic.plain(value) for value in args.positional]
+    known = [arithmetic.plain(arithmetic.counted(value) if name == "str" else value) for value in args.positional]
     if name in _PURE and known and not args.keywords and all(value is not arithmetic.UNKNOWN for value in known):
         return arithmetic.compute(_PURE[name], *known)
     return Unknown(f"`{name}` of something unknown")
 
 
 def _range(vm: Machine, args: Arguments, place: Place) -> Value:
-    bounds = [value.value for value in args.positional if isinstance(value, Const) and isinstance(value.value, int)]
-    if len(bounds) != len(args.positional) or not 1 <= len(bounds) <= 3 or bounds[2:] == [0]:
+    given = [each.value if isinstance(each, Const) else None for each in args.positional]
+    start, step = given[0] if len(given) > 1 else 0, given[2] if len(given) == 3 else 1
+    if not 1 <= len(given) <= 3 or not isinstance(start, int) or not isinstance(step, int) or step == 0:
         return Unknown("a range that is not known")
-    whole = range(*bounds)
+    stop = given[len(given) > 1]
+    if not isinstance(stop, int):
+        return ListValue.of(_rounds(start, step), open=True) if step > 0 else Unknown("a range that is not known")
+    whole = range(start, stop, step)
     if not whole and any(isinstance(value, Const) and value.assumed for value in args.positional):
-        return Unknown("a range that is empty only by default")
+        return ListValue.of(_rounds(start, step), open=True)  # empty only by default
     return ListValue.of((Const(index) for index in whole[:MAX_RANGE]), open=len(whole) > MAX_RANGE)
+
+
+def _rounds(start: int, step: int) -> list[Value]:
+    """What a count of unknown length shows."""
+    return [Round("an index", index=start, is_first=True), Round("an index", index=start + step)]
 
 
 def _listing(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -105,7 +116,7 @@ def _listing(vm: Machine, args: Arguments, place: Place) -> Value:
     if raw is not None:
         return ListValue.of(raw, open=sequences.is_open(value))
     items, more = sequences.items_of(vm, value)
-    return ListValue.of(items or (sequences.MORE,), open=True) if more else ListValue.of(items)
+    return ListValue.of(items or (More(),), open=True) if more else ListValue.of(items)
 
 
 def _tuple(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -137,16 +148,15 @@ def _zip(vm: Machine, args: Arguments, place: Place) -> Value:
 
 
 def _padded(items: list[Value], size: int) -> list[Value]:
-    return [*items, *[Unknown("an item of something unknown")] * (size - len(items))]
+    return [*items, *_unknown_items(size - len(items))]
 
 
 def _enumerate(vm: Machine, args: Arguments, place: Place) -> Value:
     items, more = sequences.items_of(vm, args.positional[0]) if args.positional else ([], True)
     start = args.get("start", 1)
     first = start.value if isinstance(start, Const) and isinstance(start.value, int) else 0
-    if more and all(item is sequences.MORE for item in items):
-        pairs = (TupleValue((Unknown("an index"), item)) for item in _unknown_items(2))
-        return ListValue.of(pairs, open=True)
+    if more and all(type(item) is More for item in items):
+        return ListValue.of(map(TupleValue, zip(_rounds(first, 1), _unknown_items(2), strict=True)), open=True)
     return ListValue.of((TupleValue((Const(first + i), item)) for i, item in enumerate(items)), open=more)
 
 

@@ -18,6 +18,7 @@ from selulint.evaluate.values import (
     FunctionValue,
     Layer,
     ListValue,
+    Round,
     Symbol,
     TupleValue,
     Unknown,
@@ -70,6 +71,8 @@ def _compare(operation: type, left: Value, right: Value) -> bool | None:
     if operation in (ast.Is, ast.IsNot):
         equal = _identical(left, right)
         return equal if equal is None or operation is ast.Is else not equal
+    if isinstance(left, Round) or isinstance(right, Round):
+        return _of_round(operation, left, right)
     if isinstance(left, Const) and isinstance(right, Const):
         try:
             return bool(_COMPARE[operation](left.value, right.value))
@@ -79,6 +82,19 @@ def _compare(operation: type, left: Value, right: Value) -> bool | None:
         equal = _identical(left, right)
         return equal if equal is None or operation is ast.Eq else not equal
     return None
+
+
+def _of_round(operation: type, left: Value, right: Value) -> bool | None:
+    """What is true of a loop's count in every round that its value stands for."""
+    other = right if isinstance(left, Round) else left
+    if not isinstance(other, Const) or not isinstance(other.value, int):
+        return None
+    function = _COMPARE[operation]
+    if isinstance(left, Round):
+        answers = {bool(function(each, other.value)) for each in left.samples(other.value)}
+    else:
+        answers = {bool(function(other.value, each)) for each in right.samples(other.value)}  # type: ignore[attr-defined]
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _identical(left: Value, right: Value) -> bool | None:

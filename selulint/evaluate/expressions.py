@@ -22,6 +22,7 @@ from selulint.evaluate.values import (
     FunctionValue,
     ListValue,
     ModuleAttribute,
+    More,
     Scope,
     Super,
     Symbol,
@@ -67,23 +68,27 @@ def _literal(vm: Machine, node: Any, scope: Scope) -> Value:
 
 
 def _formatted(vm: Machine, node: Any, scope: Scope) -> Value:
-    text = ""
+    texts: list[str] = [""]  # around what is not known
+    unknown: list[Unknown] = []
     for part in node.values:
-        if isinstance(part, ast.Constant):
-            text += str(part.value)
+        if type(part) is ast.Constant:
+            texts[-1] += str(part.value)
             continue
         value = evaluate(vm, part.value, scope)
         parts = part.format_spec.values if part.format_spec is not None else ()
-        spec = "".join(str(each.value) for each in parts if isinstance(each, ast.Constant))
-        if not isinstance(value, Const) or isinstance(value.value, bytes) or len(spec) > 8:
+        spec = "".join(str(each.value) for each in parts) if all(type(p) is ast.Constant for p in parts) else None
+        text = arithmetic.in_text(value, part.conversion, spec)
+        if text is not None:
+            texts[-1] += text
+        elif isinstance(value, Unknown) and not unknown:
+            unknown.append(value)
+            texts.append("")
+        else:
             return Unknown("a formatted string")
-        try:
-            text += format(value.value, spec) if spec else str(value.value)
-        except (TypeError, ValueError):
-            return Unknown("a formatted string")
-        if len(text) > MAX_CHARACTERS:
+        if len(texts[-1]) > MAX_CHARACTERS:
             return Unknown("a long string")
-    return Const(text)
+    # What holds the same unknown in the same place is the same text each time.
+    return vm.part(unknown[0], (*texts, "in a text")) if unknown else Const(texts[0])
 
 
 def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Value], bool]:
@@ -95,7 +100,7 @@ def elements(vm: Machine, nodes: Iterable[Any], scope: Scope) -> tuple[list[Valu
             values.append(evaluate(vm, element, scope))
             continue
         items, more = sequences.items_of(vm, evaluate(vm, element.value, scope))
-        values.extend(items or ((sequences.MORE,) if more else ()))
+        values.extend(items or ((More(),) if more else ()))
         is_open = is_open or more or len(values) > MAX_ITEMS
         del values[MAX_ITEMS:]
     return values, is_open
@@ -122,10 +127,7 @@ def _dict(vm: Machine, node: Any, scope: Scope) -> Value:
             result.open = result.open or more
             continue
         key = evaluate(vm, spelled, scope)
-        if isinstance(key, Const) and key.value.__hash__ is not None:
-            result.cells[key.value] = value
-        else:
-            result.open = True
+        sequences.set_entry(vm, result, key, value)
     return result
 
 
@@ -348,7 +350,7 @@ def _arguments(vm: Machine, node: ast.Call, scope: Scope) -> calls.Arguments:
         # Splices stay whole: a container of them keeps its alternatives apart.
         positional.extend(value.items if isinstance(value, ListValue | TupleValue) else items)
         if more and not items:
-            positional.append(sequences.MORE)
+            positional.append(More())
         is_open = is_open or more or len(positional) > MAX_ITEMS
         inside = inside or (more and not any(type(i) is Unknown and i.reason is calls.COLLECTED for i in items))
         del positional[MAX_ITEMS:]

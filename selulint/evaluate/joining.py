@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from selulint.evaluate.limits import MAX_DEPTH, MAX_OPTIONS
-from selulint.evaluate.values import Const, Either, Splice, Symbol, Tensor, TupleValue, Unknown, Value
+from selulint.evaluate.values import Const, Either, More, Splice, Symbol, Tensor, TupleValue, Unknown, Value
 from selulint.graph import Init
 
 
@@ -14,6 +14,8 @@ def same(left: Any, right: Any) -> bool:
     """Whether two values need no join: identical, or equal constants and symbols."""
     if left is right:
         return True
+    if type(left) is More:
+        return type(right) is More
     if isinstance(left, Const) and isinstance(right, Const):
         return type(left.value) is type(right.value) and left.value == right.value and left.assumed == right.assumed
     if isinstance(left, Symbol) and isinstance(right, Symbol):

@@ -74,6 +74,8 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
     if last in ("get_custom_objects", "custom_object_scope", "CustomObjectScope"):
         for given in args.positional:
             vm.custom.cells.update(given.entries if isinstance(given, DictValue) else {})
+        vm.touch(vm.custom)
+        vm.generation += 1  # the same layer may mean something else now
         return vm.custom
     if last == "Lambda" and args.all and isinstance(args.all[0], FunctionValue | Symbol | Partial):
         return args.all[0]

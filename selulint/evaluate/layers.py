@@ -142,10 +142,11 @@ def fill(vm: Machine, layer: Layer, args: Arguments) -> None:
     layer.cells["items"] = ()
     if isinstance(first, DictValue):
         layer.cells["items"] = tuple(first.entries.values())
-        layer.cells.update({f".{key}": value for key, value in first.entries.items()})
-        for key, value in first.entries.items():
+        named = {key: value for key, value in first.entries.items() if isinstance(key, str)}
+        layer.cells.update({f".{key}": value for key, value in named.items()})
+        for key, value in named.items():
             if isinstance(value, Layer) and not value.label:
-                value.label = str(key)
+                value.label = key
         layer.cells["open"] = first.open
     elif isinstance(first, ListValue | TupleValue):
         items = first.items
@@ -165,8 +166,9 @@ def _fill_dict(vm: Machine, layer: Layer, given: Value | None) -> None:
     entries, more = entries_of(vm, given) if given is not None else ({}, False)
     layer.cells.update({"keyed": True, "open": more})
     for key, value in entries.items():
-        layer.cells[f".{key}"] = value
-        if isinstance(value, Layer) and not value.label:
+        is_known = not isinstance(key, Value)
+        layer.cells[f".{key}" if is_known else f".?{len(layer.cells)}"] = value
+        if is_known and isinstance(value, Layer) and not value.label:
             value.label = str(key)
 
 

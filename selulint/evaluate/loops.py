@@ -11,9 +11,9 @@ from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     BoundMethod,
-    Const,
     DictValue,
     ListValue,
+    More,
     Scope,
     Splice,
     Tensor,
@@ -40,8 +40,8 @@ def dict_comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
     pair = ast.Tuple([node.key, node.value])
     result = DictValue(open=_generate(vm, node.generators, pair, inner, pairs))
     for entry in pairs:
-        if isinstance(entry, TupleValue) and isinstance(entry.items[0], Const):
-            result.cells[entry.items[0].value] = entry.items[1]
+        if isinstance(entry, TupleValue):
+            sequences.set_entry(vm, result, *entry.items)
         else:
             result.open = True
     return result
@@ -73,7 +73,7 @@ def iterate(vm: Machine, value: Value) -> tuple[list[Value], bool]:
     if tensors_in(value) and isinstance(value, Tensor | BoundMethod):
         return [value] * UNKNOWN_ITERATIONS, True
     items, is_open = sequences.items_of(vm, value)
-    if is_open and all(item is sequences.MORE for item in items):
+    if is_open and all(type(item) is More for item in items):
         return [Unknown("an item of something unknown") for _ in range(UNKNOWN_ITERATIONS)], True
     if len(items) > MAX_ITERATIONS:
         return items[:MAX_ITERATIONS], True

@@ -24,6 +24,7 @@ from selulint.evaluate.values import (
     ListValue,
     Module,
     Mutable,
+    Round,
     Scope,
     Splice,
     Symbol,
@@ -144,6 +145,11 @@ class Machine:
             if target.serial < started and (id(target), key) not in frame:
                 frame[id(target), key] = (target, target.cells.get(key, _MISSING))
         target.cells[key] = value
+
+    def touch(self, target: Mutable) -> None:
+        """Tell that something about a mutable value changes which is no cell, so that it is not taken to be repeatable."""
+        self.oldest_written = min(self.oldest_written, target.serial)
+        self.generation += target.tied
 
     def remove(self, target: Mutable, key: Any) -> Any:
         """Take a cell out of a mutable value, as journalled as a write; None where there is none."""
@@ -285,6 +291,8 @@ class Machine:
             case Either():
                 truths = {self.truth(option) for option in value.options}
                 return truths.pop() if len(truths) == 1 else None
+            case Round():
+                return bool(value.index) if value.is_first or value.index > 0 else None
             case Tensor() | Unknown():
                 return None
             case Layer() | Instance() | FunctionValue() | Symbol():

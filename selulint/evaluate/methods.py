@@ -27,7 +27,7 @@ def method(vm: Machine, receiver: Value, name: str, args: Arguments, place: Plac
         vm.budget -= len(receiver.cells) // sequences.ITEMS_PER_STEP
         return _dict_method(vm, receiver, name, args)
     if isinstance(receiver, Const) and isinstance(receiver.value, str) and name in _STRING_METHODS:
-        known = [arithmetic.plain(value) for value in args.positional]
+        known = [arithmetic.plain(arithmetic.counted(value)) for value in args.positional]
         if (
             all(value is not arithmetic.UNKNOWN for value in known)
             and not args.keywords
@@ -78,17 +78,21 @@ def _list_method(vm: Machine, receiver: ListValue, name: str, args: Arguments) -
 
 def _dict_method(vm: Machine, receiver: DictValue, name: str, args: Arguments) -> Value:
     if name == "items":
-        return ListValue.of((TupleValue((Const(k), v)) for k, v in receiver.entries.items()), open=receiver.open)
+        return ListValue.of(
+            map(TupleValue, zip(sequences.keys_of(receiver), receiver.entries.values(), strict=True)),
+            open=receiver.open,
+        )
     if name == "values":
         return ListValue.of(receiver.entries.values(), open=receiver.open)
     if name == "keys":
-        return ListValue.of((Const(key) for key in receiver.entries), open=receiver.open)
+        return ListValue.of(sequences.keys_of(receiver), open=receiver.open)
     if name == "update":
         for given in args.positional:
             entries = given.entries if isinstance(given, DictValue) else {}
             for key, value in entries.items():
                 vm.write(receiver, key, value)
             if not isinstance(given, DictValue) or given.open:
+                vm.touch(receiver)
                 receiver.outside = (
                     isinstance(given, DictValue) and given.outside and (receiver.outside or not receiver.open)
                 )

@@ -315,7 +315,7 @@ def _update(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:
     for value in args.positional[:1]:
         entries, more = entries_of(vm, value)
         for key, item in entries.items():
-            vm.write(receiver, f".{key}", item)
+            vm.write(receiver, f".?{len(receiver.cells)}" if isinstance(key, Value) else f".{key}", item)
         if more:
             vm.write(receiver, "open", True)
     return NONE

@@ -29,8 +29,10 @@ from selulint.evaluate.values import (
     ListValue,
     Module,
     ModuleAttribute,
+    More,
     Mutable,
     Partial,
+    Round,
     Splice,
     Symbol,
     Tensor,
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 # Copying this many objects or ops takes about as long as one step of evaluation.
 _COPIES_PER_STEP = 4
 _ATOMS = frozenset(
-    {Const, Symbol, Unknown, Formula, Builtin, ClassValue, Module, Init, bool, int, float, str, type(None)}
+    {Const, Symbol, Unknown, Formula, More, Round, Builtin, ClassValue, Module, Init, bool, int, float, str, type(None)}
 )
 
 
@@ -276,6 +278,8 @@ def _key(value: Value, vm: Machine | None, sample: Sample, depth: int = MAX_DEPT
             return value.name, id(value.place.syntax if value.place is not None else None), id(chooser)
         case Tensor() if vm is not None:
             return "tensor", vm.builder.features(value)
+        case Round():
+            return "round", value.index, value.is_first, value.parameter, sample.number(value)
         case Unknown():
             return "unknown", value.reason, value.parameter, sample.number(value)
         case TupleValue():
@@ -286,6 +290,7 @@ def _key(value: Value, vm: Machine | None, sample: Sample, depth: int = MAX_DEPT
             return (
                 "dict",
                 value.open,
+                value.outside,
                 tuple((name, _key(each, vm, sample, depth - 1)) for name, each in value.entries.items()),
             )
         case Either():

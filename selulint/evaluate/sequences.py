@@ -22,6 +22,8 @@ from selulint.evaluate.values import (
     Layer,
     ListValue,
     ModuleAttribute,
+    More,
+    Round,
     Shape,
     Splice,
     Symbol,
@@ -37,8 +39,6 @@ MAX_VARIANTS = 16
 # Going through this many items takes about as long as one step of evaluation.
 ITEMS_PER_STEP = 64
 _SEQUENTIAL = "torch.nn.Sequential"
-# Stands in a sequence for any number of items that nobody knows.
-MORE = Unknown("items that are not known")
 
 
 def raw_items(value: Value) -> tuple[Value, ...] | None:
@@ -54,10 +54,15 @@ def raw_items(value: Value) -> tuple[Value, ...] | None:
         case Layer() | Instance() if "keyed" in value.cells:
             return tuple(Const(key[1:]) for key in value.cells if key[:1] == ".")
         case DictValue():
-            return tuple(Const(key) for key in value.entries)
+            return keys_of(value)
         case Const(value=str()):
             return tuple(Const(character) for character in value.value[:64])
     return None
+
+
+def keys_of(value: DictValue) -> tuple[Value, ...]:
+    """The keys of a dict; an entry under a key that nobody knows has the unknown value itself as its key."""
+    return tuple([key if isinstance(key, Value) else Const(key) for key in value.entries])
 
 
 def variants(items: Sequence[Value]) -> list[tuple[Value, ...]]:
@@ -99,12 +104,12 @@ def extend(vm: Machine, target: Value, items: Sequence[Value], more: bool = Fals
     current: tuple[Value, ...] = target.cells.get("items", ())
     if len(current) + len(items) > MAX_ITEMS:
         items, more = (), True
-    elif more and not items and (not current or current[-1] is not MORE):
-        items = (MORE,)
+    elif more and not items and (not current or type(current[-1]) is not More):
+        items = (More(),)
     vm.budget -= len(current) // ITEMS_PER_STEP
     vm.write(target, "items", (*current, *items))
     if more and isinstance(target, ListValue):
-        target.open = True
+        target.open = True  # `write` has told of it
     elif more:
         vm.write(target, "open", True)
 
@@ -112,7 +117,7 @@ def extend(vm: Machine, target: Value, items: Sequence[Value], more: bool = Fals
 def extend_by(vm: Machine, target: Value, value: Value) -> None:
     """Append the items of a sequence; of several sequences that it may be, as alternative runs."""
     if isinstance(value, Either):
-        runs = tuple(raw_items(option) or (MORE,) for option in value.options)
+        runs = tuple(raw_items(option) or (More(),) for option in value.options)
         extend(vm, target, [Splice(runs)], any(map(is_open, value.options)))
         return
     items = raw_items(value)
@@ -127,7 +132,7 @@ def combine(operation: type, left: Value, right: Value) -> Value:
     if operation is ast.Add and (first is not None or second is not None):
         if not all(items is not None or isinstance(side, Unknown) for items, side in ((first, left), (second, right))):
             return Unknown("an operation on values that are not known")
-        known = [(MORE,) if items is None else items for items in (first, second)]
+        known = [(More(),) if items is None else items for items in (first, second)]
         total = sum(map(len, known))
         more = first is None or second is None or is_open(left) or is_open(right) or total > MAX_ITEMS
         return like(left if first is not None else right, (*known[0], *known[1])[:MAX_ITEMS], more)
@@ -171,6 +176,8 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     if isinstance(index, Either):
         found = join([get_item(vm, value, option, place) for option in index.options])
         return found
+    if isinstance(index, Round) and (index.is_first or is_open(value)):
+        index = Const(index.index)  # in a sequence as long as the loop, the second item stands for all that follow
     if not isinstance(index, Const):
         return _any_item(value)
     if isinstance(value, DictValue | Layer | Instance) and not isinstance(index.value, int):
@@ -195,7 +202,7 @@ def _any_item(value: Value) -> Value:
     """
     cells = getattr(value, "cells", {})
     items = [each for key, each in cells.items() if key[:1] == "."] if "keyed" in cells else raw_items(value) or ()
-    options = [item for item in flatten(items) if item is not MORE]
+    options = [item for item in flatten(items) if type(item) is not More]
     if not options or is_open(value) or isinstance(value, DictValue) or len(options) > MAX_OPTIONS:
         return Unknown("an index that is not known")
     if any(isinstance(each, Layer) and each.spec.kind == "activation" for each in options):
@@ -214,13 +221,23 @@ def _entry(value: DictValue | Layer | Instance, index: Const) -> Value:
     return found
 
 
+def set_entry(vm: Machine, owner: DictValue, key: Value, value: Value) -> None:
+    """Write an entry of a dict; what is stored under a key that nobody knows is an entry of its own."""
+    if isinstance(key, Const | Round):
+        name = key.value if isinstance(key, Const) else key.index
+        if name.__hash__ is not None:
+            vm.write(owner, name, value)
+            return
+    elif isinstance(key, Unknown):
+        vm.write(owner, key, value)
+    vm.touch(owner)
+    owner.open = True
+
+
 def set_item(vm: Machine, owner: Value, index: Value, value: Value) -> None:
     """Write `owner[index] = value`."""
     if isinstance(owner, DictValue):
-        if isinstance(index, Const):
-            vm.write(owner, index.value, value)
-        else:
-            owner.open = True
+        set_entry(vm, owner, index, value)
     elif isinstance(owner, Layer | Instance) and isinstance(index, Const) and isinstance(index.value, str):
         vm.write(owner, f".{index.value}", value)
     elif isinstance(owner, Layer | Instance) and "keyed" in owner.cells:
@@ -278,8 +295,10 @@ def entries_of(vm: Machine, value: Value) -> tuple[dict[Any, Value], bool]:
         pair = raw_items(item) or ()
         if len(pair) == 2 and isinstance(pair[0], Const) and pair[0].value.__hash__ is not None:
             entries[pair[0].value] = pair[1]
-        else:
-            more = True
+            continue
+        if len(pair) == 2 and type(pair[0]) is not More and isinstance(pair[0], Unknown):
+            entries[pair[0]] = pair[1]
+        more = True
     return entries, more
 
 

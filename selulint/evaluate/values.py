@@ -32,6 +32,25 @@ class Unknown(Value):
     parameter: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class More(Unknown):
+    """Stands in a sequence for any number of items that nobody knows."""
+
+    reason: str = "items that are not known"
+
+
+@dataclass(slots=True, eq=False)
+class Round(Unknown):
+    """What a loop of unknown length counts: `index` in its first round; that of the second stands for all that follow."""
+
+    index: int = 0
+    is_first: bool = False
+
+    def samples(self, near: int) -> tuple[int, ...]:
+        """Numbers among which every answer to a comparison with `near` can be found."""
+        return (self.index,) if self.is_first else (self.index, max(near, self.index), max(near, self.index) + 1)
+
+
 # What gives the number that a value stands for in some possible world; None for what is no number.
 Number = Callable[[Any], float | None]
 
@@ -302,7 +321,7 @@ class ClassValue(Mutable):
 
 
 # The cell in which an object of a class that inherits from a layer (`nn.Linear`) keeps that layer.
-BASE = ".base"
+BASE = "base layer"
 
 
 @dataclass(slots=True, eq=False)
