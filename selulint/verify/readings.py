@@ -10,10 +10,12 @@ from typing import Any
 
 from selulint.moments.maps import THEOREM_1_BOX
 
+# An activation that is written as an expression, of exp and where for example.
+HANDWRITTEN = "handwritten"
 # Activations that are the hidden ones of a network; softmax and sigmoid give probabilities or gates.
 HIDDEN = frozenset(
     "relu relu6 leaky_relu prelu rrelu selu elu celu gelu silu mish tanh softplus hardswish hardtanh softsign threshold "
-    "tanhshrink logsigmoid".split()
+    f"tanhshrink logsigmoid {HANDWRITTEN}".split()
 )
 # Where a model has other hidden activations, too, these make gates, attention scores or scales.
 GATES = frozenset({"tanh", "softplus", "softsign", "logsigmoid", "tanhshrink", "hardtanh"})
