@@ -421,3 +421,30 @@ def test_the_line_of_a_keras_layer_explains(keras_file: Path) -> None:
     _, causes = explain(verify(Request(f"{keras_file}:wrong", **SMALL)))
     assert [(each.code, each.explains) for each in causes] == [("SELU201", True)]
     assert 'layers.Dense(256, activation="selu")' in KERAS.splitlines()[causes[0].row - 1]
+
+
+TF_KERAS = """
+import tensorflow as tf
+from tensorflow import keras
+from tensorflow.keras.layers import Dense
+import tensorflow.keras.backend as K
+
+
+def net():
+    first = [tf.keras.Input((64,)), Dense(256, activation="selu", kernel_initializer="lecun_normal")]
+    return keras.models.Sequential([*first, tf.keras.layers.Dense(3)])
+
+
+def more():
+    return tf.constant(3)
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed")
+def test_keras_stands_in_for_tensorflows(keras_file: Path) -> None:
+    keras_file.write_text(TF_KERAS)
+    found = verify(Request(f"{keras_file}:net", **SMALL))
+    assert found.verdict.normalizing
+    assert found.notes == ("TensorFlow is not installed: Keras on torch stands in for `tf.keras`",)
+    with pytest.raises(VerifyError, match="but there is nothing for `tf.constant`"):
+        verify(Request(f"{keras_file}:more", **SMALL))
