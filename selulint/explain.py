@@ -12,7 +12,7 @@ from selulint.run import FileResult, lint_bytes
 from selulint.settings import resolve
 from selulint.source import Source
 from selulint.verify.parent import Outcome, Owner
-from selulint.verify.readings import Cause, Expected, Reading, Verdict
+from selulint.verify.readings import HANDWRITTEN, Cause, Expected, Reading, Verdict
 
 # Files of a project that are looked at: the target's own first.
 _MANY = 64
@@ -161,7 +161,7 @@ def _can_explain(function: str, code: str, dropping: bool) -> int:
         return 2 * code.startswith(_OF_RELU)
     if dropping and code.startswith(_OF_DROPOUT):
         return 2
-    if function != "selu":
+    if function not in ("selu", HANDWRITTEN):
         return 2 * code.startswith(_OF_OTHERS)
     return 2 if code.startswith(_OF_SELU) else int(code.startswith(_OF_SELU_TOO))
 

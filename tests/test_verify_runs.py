@@ -234,6 +234,39 @@ def test_gradients_are_those_of_outputs_with_gradients_of_variance_one(tmp_path:
     assert gradients[0] == pytest.approx(gradients[-1] * 1.0716**3.5, rel=0.2)
 
 
+A, L = 1.6732632423543772, 1.0507009873554805
+SPELLINGS = {
+    "where and ELU": f"{L} * torch.where(x >= 0, x, {A} * F.elu(x))",
+    "where and exp": f"torch.where(x > 0, {L} * x, {L * A} * (x.clamp(max=0).exp() - 1))",
+    "ReLU": f"{L} * (F.relu(x) + {A} * (torch.exp(-F.relu(-x)) - 1))",
+    "max and min": f"(torch.max(x, x * 0) + torch.min(x * 0, {A} * torch.expm1(x))) * {L}",
+    "ELU": f"{L} * F.elu(x, {A})",
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_activations_that_are_spelled_out_are_measured_as_one(name: str, tmp_path: Path) -> None:
+    body = DEEP.format(rate=0.0, dropout="Dropout", function="selu").replace("F.selu", "written")
+    found = _run(tmp_path, f"{body}\n\ndef written(x):\n    return {SPELLINGS[name]}\n", batch=256)
+    assert [each.function for each in found.runs[0]] == ["elu" if name == "ELU" else "handwritten"] * 8
+    assert found.verdict.normalizing
+    assert found.runs[0][0].line.endswith(f":{len((tmp_path / 'net.py').read_text().splitlines())}")
+
+
+def test_what_is_computed_with_exp_is_no_activation(tmp_path: Path) -> None:
+    body = """
+    def __init__(self):
+        super().__init__()
+        self.mean, self.deviation, self.head = lecun(64, 256), lecun(64, 256), lecun(256, 3)
+
+    def forward(self, values):
+        hidden = F.selu(self.mean(values))
+        latent = hidden + torch.randn_like(hidden) * torch.exp(0.5 * self.deviation(values).clamp(-5, 5))
+        return self.head(latent)
+"""
+    assert [each.function for each in _run(tmp_path, body).runs[0]] == ["selu"]
+
+
 def test_gates_and_scores_beside_other_activations_are_not_judged(tmp_path: Path) -> None:
     body = """
     def __init__(self):
@@ -388,3 +421,30 @@ def test_the_line_of_a_keras_layer_explains(keras_file: Path) -> None:
     _, causes = explain(verify(Request(f"{keras_file}:wrong", **SMALL)))
     assert [(each.code, each.explains) for each in causes] == [("SELU201", True)]
     assert 'layers.Dense(256, activation="selu")' in KERAS.splitlines()[causes[0].row - 1]
+
+
+TF_KERAS = """
+import tensorflow as tf
+from tensorflow import keras
+from tensorflow.keras.layers import Dense
+import tensorflow.keras.backend as K
+
+
+def net():
+    first = [tf.keras.Input((64,)), Dense(256, activation="selu", kernel_initializer="lecun_normal")]
+    return keras.models.Sequential([*first, tf.keras.layers.Dense(3)])
+
+
+def more():
+    return tf.constant(3)
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed")
+def test_keras_stands_in_for_tensorflows(keras_file: Path) -> None:
+    keras_file.write_text(TF_KERAS)
+    found = verify(Request(f"{keras_file}:net", **SMALL))
+    assert found.verdict.normalizing
+    assert found.notes == ("TensorFlow is not installed: Keras on torch stands in for `tf.keras`",)
+    with pytest.raises(VerifyError, match="but there is nothing for `tf.constant`"):
+        verify(Request(f"{keras_file}:more", **SMALL))

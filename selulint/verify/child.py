@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from selulint.verify import stand_in
 from selulint.verify.feeding import INPUT_SEED, Feed, feed_of
 from selulint.verify.origin import files_of, owners_of, recorded
 from selulint.verify.running import Mode, blame, choose_device, device_name, is_keras, is_memory, run, seed_all
@@ -51,6 +52,7 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
         raise TargetError(str(error)) from error
     os.environ["KERAS_TORCH_DEVICE"] = device
     replace_sources(request["sources"])
+    stand_in.install()
     with recorded():
         target, module = load(request["target"])
     build, fresh = builder(target, request["args"])
@@ -81,6 +83,8 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
         notes.append(
             "batch norms that were never trained pass values on as they are: --train measures with the batch's"
         )
+    if stand_in.is_used():
+        notes.append(stand_in.NOTE)
     layers = [each["layer"] for each in found["runs"][0]]
     return {
         **found,

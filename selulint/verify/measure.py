@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from selulint.verify.readings import GATES, HIDDEN, Reading
+from selulint.verify.readings import GATES, HANDWRITTEN, HIDDEN, Reading
 
 _PARAMETRIC = frozenset(
     "linear bilinear matmul mm bmm addmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
@@ -39,6 +39,44 @@ class _Seen:
     before: int = 0
 
 
+@dataclass(slots=True)
+class _Parts:
+    """What ran since the last layer that an activation may be written of: a curve (exp, ELU) and a bend (max, ReLU).
+
+    `start` is the number of activations seen before, `whole` the outcome so far.
+    """
+
+    start: int = 0
+    curve: torch.Size | None = None
+    bent: bool = False
+    whole: torch.Tensor | None = None
+
+    def note(self, name: str, result: torch.Tensor) -> None:
+        if name in _CURVES:
+            self.curve = result.shape
+        elif name in _BENDS:
+            self.bent = True
+
+    def complete(self, name: str, result: torch.Tensor, args: Any) -> bool:
+        """Whether an operation makes a hand-written activation of them, or scales one that it made."""
+        self.note(name, result)
+        if name in _CURVES or name in _BENDS or self.curve != result.shape or not _has_values(result):
+            return False
+        tensors = [each for each in args if isinstance(each, torch.Tensor) and each.dim()]
+        if name in _SCALES:
+            found = self.whole is not None and len(tensors) == 1 and tensors[0] is self.whole
+        else:
+            found = name == "where" or (self.bent and len(tensors) == 2 and self.whole is None)
+        self.whole = result if found else self.whole
+        return found
+
+
+_CURVES = frozenset({"exp", "expm1", "elu", "celu"})
+_BENDS = frozenset({"max", "min", "maximum", "minimum", "relu"})
+_SCALES = frozenset({"mul", "rmul", "imul"})
+_COMPOSING = frozenset({"exp", "expm1", "max", "min", "maximum", "minimum", "where", "add", "radd", "iadd"}) | _SCALES
+
+
 class Recorder(TorchFunctionMode):
     """While it is entered, every activation's output is summed up: forward hooks would miss functional ones.
 
@@ -51,20 +89,26 @@ class Recorder(TorchFunctionMode):
         self.seen: list[_Seen] = []
         self._names, self._detail, self._gradients = names, detail, gradients
         self._layer, self._parametric = "", 0
+        self._parts = _Parts()
         self.drops = False
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "").rstrip("_")
+        name = getattr(func, "__name__", "").strip("_")
+        if name in _COMPOSING and isinstance(result, torch.Tensor) and self._parts.complete(name, result, args):
+            del self.seen[self._parts.start :]
+            self._record(HANDWRITTEN, result)
         if name in HIDDEN or name == "sigmoid":
             if isinstance(result, torch.Tensor) and _has_values(result):
                 self._record(name, result)
+                self._parts.note(name, result)
         elif name.endswith("dropout"):
             self.drops = True
         elif name in _PARAMETRIC:
             self._parametric += 1
+            self._parts = _Parts(len(self.seen))
             for value in (*args[1:3], *(kwargs or {}).values()):
                 if isinstance(value, torch.Tensor) and (found := self._names.get(value.data_ptr())):
                     self._layer = found
