@@ -282,8 +282,6 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
         modules.fill_container(vm, instance, args)
     elif (base := modules.base_layer(cls)) is not None:
         modules.build_base(vm, instance, base, args, place)
-    elif jax.has_fields(cls):
-        jax.set_fields(vm, instance, args)
     elif records.is_record(cls):
         records.fill(vm, instance, args, place)
     if cls.find("setup") is not None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selulint.evaluate.building import constants
 from selulint.evaluate.keras_weights import role
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 PACKAGES = ("flax.", "haiku.", "equinox.", "jax.")
 _LINEN = "flax.linen.Module"
-# Classes of these have their annotated fields as the parameters of their constructor.
-_FIELDED = frozenset({_LINEN, "flax.struct.PyTreeNode", "equinox.Module", "chex.dataclass"})
 # What is passed beside data, by the names that everybody gives it.
 _BESIDE = frozenset({"key", "rng", "rngs", "state", "inference", "deterministic", "is_training", "train", "training"})
 _SEQUENTIAL = Spec("container", "layers", "sequential")
@@ -61,40 +58,6 @@ def describe(layer: Layer) -> None:
 
 def is_module(cls: ClassValue) -> bool:
     return any(isinstance(base, Symbol) and base.name.startswith(PACKAGES) for base in cls.mro())
-
-
-def has_fields(cls: ClassValue) -> bool:
-    """Whether the annotated fields of a class are the parameters of its constructor."""
-    if any(isinstance(base, Symbol) and base.name in _FIELDED for base in cls.mro()):
-        return True
-    return any(_last(each) == "dataclass" for each in cls.node.decorator_list)
-
-
-def _last(node: Any) -> str:
-    node = node.func if type(node) is ast.Call else node
-    name: str = node.attr if type(node) is ast.Attribute else getattr(node, "id", "")
-    return name
-
-
-def _fields(cls: ClassValue) -> Iterator[str]:
-    for each in reversed(cls.mro()):
-        for statement in each.node.body if isinstance(each, ClassValue) else ():
-            if type(statement) is ast.AnnAssign and type(statement.target) is ast.Name:
-                yield statement.target.id
-
-
-def set_fields(vm: Machine, instance: Instance, args: Arguments) -> None:
-    """Bind the arguments of a constructor to fields; what callers may pass otherwise is assumed or unknown."""
-    names = list(dict.fromkeys(_fields(instance.cls)))
-    given = {**dict(zip(names, args.positional, strict=False)), **args.keywords}
-    for name in names:
-        value = given.get(name)
-        if value is None:
-            value = instance.cls.find(name)
-            value = replace(value, assumed=True) if isinstance(value, Const) else value
-        if value is None or isinstance(value, Unknown):
-            value = Unknown(f"field `{name}`", parameter=True)
-        vm.write(instance, name, value)
 
 
 def set_up(vm: Machine, instance: Instance) -> None:

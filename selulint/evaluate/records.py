@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 _DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "attr"})
 _TUPLES = frozenset({"typing.NamedTuple", "typing_extensions.NamedTuple"})
-_BASES = frozenset({"pydantic.BaseModel", "pydantic_settings.BaseSettings", "typing.TypedDict"}) | _TUPLES
+_BASES = _TUPLES | {
+    "pydantic.BaseModel",
+    "pydantic_settings.BaseSettings",
+    "typing.TypedDict",
+    "flax.linen.Module",
+    "flax.struct.PyTreeNode",
+    "equinox.Module",
+    "chex.dataclass",
+}
 
 
 def is_record(cls: ClassValue) -> bool:
@@ -72,7 +80,7 @@ def _default(vm: Machine, cls: ClassValue, name: str, place: Place) -> Value:
         return replace(value, assumed=True)
     if isinstance(value, Partial) and isinstance(value.function, Symbol) and value.function.name == FIELD:
         return _of_field(vm, value, place)
-    return value if value is not None else Unknown(f"field `{name}`", parameter=True)
+    return Unknown(f"field `{name}`", parameter=True) if value is None or isinstance(value, Unknown) else value
 
 
 # What `dataclasses.field(...)` stands for until an object is made.

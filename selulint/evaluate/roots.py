@@ -216,7 +216,7 @@ def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
     annotation = param.annotation
     if type(annotation) is ast.Name and annotation.id in vm.file.bindings:
         cls = vm.lookup(function.scope, annotation.id)
-        if isinstance(cls, ClassValue) and records.is_record(cls):
+        if isinstance(cls, ClassValue) and records.is_record(cls) and not jax.is_module(cls):
             return instantiate(vm, cls, Arguments(), Place(annotation, function.unit))
     return Unknown(f"parameter `{param.arg}`", parameter=True)
 
