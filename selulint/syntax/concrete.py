@@ -44,6 +44,7 @@ _COUNTERPARTS: dict[type[ast.AST], tuple[type[cst.CSTNode], ...]] = {
 }
 
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, cst.FunctionDef, cst.ClassDef)
 _TELLING = frozenset(kind for kinds in _COUNTERPARTS.values() for kind in kinds)
 
 
@@ -85,23 +86,21 @@ class Concrete:
 
     def counterpart(self, node: ast.AST, span: Span) -> cst.CSTNode:
         """The node that stands for one of Python's own trees. Raises Refused where there is none."""
+        if self._found is None:
+            self._found = {}
+            for each in self._places.nodes:
+                if type(each) in _TELLING:
+                    self._found.setdefault(_where(each, self.span(each)), []).append(each)
         kinds = _COUNTERPARTS.get(type(node), ())
-        is_definition = cst.FunctionDef in kinds or cst.ClassDef in kinds
-        for each in self._at(span.start, span.start if is_definition else span.end):
+        for each in self._found.get(_where(node, span), ()):
             if isinstance(each, kinds):
                 return each
         raise Refused("the code around it is laid out in a strange way")
 
-    def _at(self, start: int, end: int) -> list[cst.CSTNode]:
-        if self._found is None:
-            self._found = {}
-            for each in self._places.nodes:
-                if type(each) not in _TELLING:
-                    continue
-                span = self.span(each)
-                is_definition = isinstance(each, cst.FunctionDef | cst.ClassDef)
-                self._found.setdefault((span.start, span.start if is_definition else span.end), []).append(each)
-        return self._found.get((start, end), [])
+
+def _where(node: ast.AST | cst.CSTNode, span: Span) -> tuple[int, int]:
+    """By what a node is found in both trees: they differ in where a definition ends."""
+    return span.start, span.start if isinstance(node, _DEFINITIONS) else span.end
 
 
 def _parsed(code: str) -> cst.Module:

@@ -60,10 +60,13 @@ class Unit:
         self.file = file
         self.index = index
         statement = file.statements[index]
-        self.start = statement.start
-        self.code = file.source.text[statement.start : statement.end]
+        self.start, self.end = statement.start, statement.end
         self.body = statement.nodes
         self._concrete: Concrete | None = None
+
+    @property
+    def code(self) -> str:
+        return self.file.source.text[self.start : self.end]
 
     @property
     def concrete(self) -> Concrete:

@@ -327,8 +327,7 @@ def _relevant(text: str, drafts: list[_Draft]) -> set[int]:
         found.update(tied)
 
     for number, draft in enumerate(drafts):
-        low = text[draft.start : draft.end].lower()
-        spelled_out = exponential and any(digits in low for digits in _CONSTANTS)
+        spelled_out = exponential and any(text.find(digits, draft.start, draft.end) >= 0 for digits in _CONSTANTS)
         marked = spelled_out or _is_marked(text, draft, draft.start, draft.end)
         if not marked:
             continue
