@@ -20,11 +20,13 @@ DOORS = {
     "frameworks.": ("frameworks",),
     "moments.": ("moments",),
     "graph": ("diagnostic",),
+    "predict": ("graph", "moments"),
     "rules.": (
         "rules",
         "graph",
         "diagnostic",
         "moments",
+        "predict",
         "fix.activations",
         "fix.dropouts",
         "fix.initialisers",
@@ -35,7 +37,7 @@ DOORS = {
     "discover": (),
     "settings": ("diagnostic", "discover", "rules"),
     "suppress": ("diagnostic", "settings", "source"),
-    "report.graphs": ("graph",),
+    "report.graphs": ("graph", "moments", "predict"),
     "report.measurements": ("moments", "verify.parent", "verify.readings"),
     "verify.": ("verify", "moments"),
     "report.": ("report", "diagnostic", "source"),
@@ -56,6 +58,7 @@ LIGHT = (
     "syntax.triage",
     "syntax.bindings",
     "graph",
+    "predict",
 )
 TOP_LEVEL = {"pyproject.toml", "selulint", "tests", "fixtures", "README.md", "LICENSE", "CHANGELOG.md", "action.yml"}
 

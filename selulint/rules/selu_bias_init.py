@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import starts_off_zero, zero_bias
 from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op, Place
+from selulint.moments.chains import after_biases
 from selulint.moments.fitting import bias_moments
-from selulint.moments.propagate import after_biases
 from selulint.rules import rule
 
 # Up to this change of mean or variance a bias is worth a note only.

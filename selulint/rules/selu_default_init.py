@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Prediction, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Kind, Model, Op
+from selulint.moments.chains import variance_after
 from selulint.moments.maps import SANE_WINDOW
-from selulint.moments.propagate import variance_after
 from selulint.rules import rule
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
-from selulint.moments.propagate import variance_after
+from selulint.moments.chains import variance_after
 from selulint.rules import rule
 
 
