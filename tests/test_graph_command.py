@@ -38,7 +38,7 @@ def test_text_shows_ops_sizes_gains_and_what_is_not_understood(tmp_path: Path) -
         "Net (torch, 5 ops, 1 not understood)",
         "0 input",
         "1 linear 9 -> 81 fc line 8 xavier_normal_ init, gain 0.2 <- 0",
-        "2 selu line 13 mean -0.05, variance 0.286 (0.259 to 0.308) <- 1",
+        "2 selu line 13 mean -0.053, variance 0.309 (0.28 to 0.34) <- 1",
         "3 ? call of `mystery.stir` line 13 <- 2",
         "4 linear 81 -> 1 out line 9 default init, gain 0.333 <- 3",
     ]
