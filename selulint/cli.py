@@ -16,11 +16,12 @@ import click
 from selulint import __version__
 from selulint.diagnostic import FAILURES, NOTICES, Severity
 from selulint.discover import discover
-from selulint.model_commands import graph, verify
+from selulint.model_commands import graph
 from selulint.report import Report, render
 from selulint.run import FileResult, WriteError, lint, lint_bytes, plan, write
 from selulint.settings import OPTIONS, OUTPUT_FORMATS, Settings, SettingsError, resolve, unknown_selector
 from selulint.terminal import CLEAN, FAILURE, FINDINGS, colored, complain, to_file
+from selulint.verify_command import verify
 
 INTERRUPTED = 130
 # A progress bar appears only on runs that have lasted this long and have this many files to go.

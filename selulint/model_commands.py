@@ -1,17 +1,13 @@
-"""The commands that look at single models: `graph` shows what is understood of them, `verify` runs one."""
+"""The command that looks at single models: `graph` shows what is understood of them."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
 
 import click
 
-from selulint.diagnostic import Severity
-from selulint.run import ModelsError, lint_bytes, models_in
-from selulint.settings import resolve
-from selulint.terminal import CLEAN, FAILURE, FINDINGS, complain, to_file
+from selulint.run import ModelsError, models_in
+from selulint.terminal import CLEAN, FAILURE, complain, to_file
 
 
 @click.command()
@@ -46,62 +42,3 @@ def graph(target: str, output_format: str, output_file: str | None) -> int:
     for piece in pieces:
         click.echo(piece, nl=False)
     return CLEAN
-
-
-@click.command()
-@click.argument("target")
-@click.option("--args", "arguments", metavar="JSON", help="Arguments of the class or function: a JSON list or object.")
-@click.option(
-    "--input", "inputs", multiple=True, metavar="SHAPE", help="Shape of an input, batch first: 64x784, 64x16:int64."
-)
-@click.option("--input-dtype", default="float32", show_default=True, help="Dtype of inputs that name none.")
-@click.option("--data", default="", metavar="FILE", help="Inputs to use: a .npy or .pt file.")
-@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Draws of weights and inputs.")
-@click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Samples of an input.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--dtype", type=click.Choice(("float32", "bf16", "fp16")), default="float32", show_default=True)
-@click.option(
-    "--train/--eval", default=False, help="Run as in training (dropout, batch statistics) or not (the default)."
-)
-@click.option("--timeout", type=click.FloatRange(min=1), default=600.0, show_default=True, help="Seconds to wait.")
-@click.option("--output-format", type=click.Choice(("text", "json")), default="text", help="How to report.")
-@click.option("--output-file", metavar="FILE", help="Write the report to a file.")
-def verify(target: str, arguments: str | None, output_format: str, output_file: str | None, **options: Any) -> int:
-    """Run a model and measure whether it is self-normalizing. This executes the model's code, in a process of its own.
-
-    TARGET is path/file.py:Name or package.module:name: a class, a function that builds a model, or a model (PyTorch, or
-    Keras on torch). Exits 0 where it is self-normalizing, 1 where it is not, 2 where it could not be run.
-    """
-    import json
-
-    from selulint.report import measurements
-    from selulint.verify.parent import Request, VerifyError
-    from selulint.verify.parent import verify as run
-
-    try:
-        args = None if arguments is None else json.loads(arguments)
-        outcome = run(Request(target, args, **options))
-    except (VerifyError, ValueError) as error:
-        complain(f"--args is no JSON: {error}" if isinstance(error, ValueError) else str(error))
-        return FAILURE
-    explained = {} if outcome.verdict.normalizing else _findings_of(target.rpartition(":")[0])
-    shape = measurements.objects if output_format == "json" else measurements.text
-    pieces = shape(outcome, explained)
-    if output_file is not None and not to_file(output_file, pieces):
-        return FAILURE
-    if output_file is None:
-        click.echo("".join(pieces), nl=False)
-    return CLEAN if outcome.verdict.normalizing else FINDINGS
-
-
-def _findings_of(path: str) -> dict[str, str]:
-    """What the linter says of a file, by place: what a run shows, these lines explain."""
-    if not os.path.isfile(path):
-        return {}
-    result = lint_bytes(path, Path(path).read_bytes(), resolve([path], {}, None, False))
-    found = {}
-    for each in result.diagnostics:
-        if each.span is not None and result.source is not None and each.severity >= Severity.WARNING:
-            row, column = result.source.locate(each.span.start)
-            found[f"{path}:{row}:{column}"] = f"{each.code} {each.name} {each.message}"
-    return found

@@ -63,7 +63,8 @@ def test_a_self_normalizing_network_is_confirmed(snn: Path) -> None:
     assert [each["layer"] for each in selus] == [f"layers.{index}" for index in range(8)]
     assert all(each["hidden"] and each["inside"] and each["dead"] == 0 for each in selus)
     assert all(each["line"] == f"{snn}:16" for each in selus)
-    assert all(0.6 < each["variance"] < 1.9 for each in found["moved"].values())  # from 4, 0.25 and 1
+    assert all(0.6 < each["layers"][-2]["variance"] < 1.9 for each in found["moved"].values())  # from 4, 0.25 and 1
+    assert all(each["returns"] for each in found["moved"].values())
 
 
 @pytest.mark.parametrize("gain", [1 / 3, 9 / 16, 2.0])
@@ -83,7 +84,7 @@ def test_the_table_names_layers_lines_and_the_linters_findings() -> None:
     assert "selu        features.0  torch_selu_cnn.py:26" in done.stdout
     assert "5 seeds on cpu, input 256x1x16x16\n" in done.stdout
     assert "not self-normalizing: activation 0 (selu behind `features.0`) is the first outside" in done.stdout
-    assert "torch_selu_cnn.py:22:17: SELU202 selu-wrong-init" in done.stdout
+    assert "\nbecause of fixtures/models/torch_selu_cnn.py:22:17: SELU202 selu-wrong-init" in done.stdout
 
 
 def test_keras_models_run_on_torch() -> None:

@@ -1,36 +1,33 @@
-"""The process that runs the user's model: a request as JSON on stdin, the answer as JSON in a file."""
+"""The process that runs the user's model: a request in a JSON file, the answer in another."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import gc
 import json
 import os
 import sys
-import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import torch
 
-from selulint.verify.measure import Recorder, parameter_names
-from selulint.verify.readings import Reading
-from selulint.verify.target import Shape, TargetError, builder, guesses, load, parse_shape, tensors
+from selulint.verify import stand_in
+from selulint.verify.feeding import INPUT_SEED, Feed, feed_of
+from selulint.verify.origin import files_of, owners_of, recorded
+from selulint.verify.running import Mode, blame, choose_device, device_name, is_keras, is_memory, run, seed_all
+from selulint.verify.target import TargetError, builder, load, replace_sources
 
-# Inputs and weights are drawn from seeds this far apart: one shared seed correlates them.
-INPUT_SEED = 1_000_003
-# Shapes are tried with this many samples: enough for batch norms.
-_PROBE = 2
-_MEMORY = ("out of memory", "not enough memory", "can't allocate")
+# How inputs are moved: names, factors and shifts.
+_MOVES = (("x2", 2.0, 0.0), ("x0.5", 0.5, 0.0), ("+0.5", 1.0, 0.5))
 
 
 def main() -> None:
     """Do what the request asks and write {"error": ...} or the measurements to the request's `answer` file."""
-    request = json.load(sys.stdin)
-    # What the user's code prints must not be taken for ours.
-    sys.stdout = sys.stderr
+    with open(sys.argv[1], encoding="utf-8") as file:
+        request = json.load(file)
+    # What the user's code sees as its command line is not ours.
+    sys.argv[:] = [request["target"]]
     answer: dict[str, Any]
     try:
         answer = _measure(request)
@@ -41,186 +38,140 @@ def main() -> None:
     except KeyboardInterrupt:
         answer = {"error": "interrupted"}
     except BaseException as error:
-        answer = {"error": _blame(error)}
-    with open(request["answer"], "w", encoding="utf-8") as file:
+        answer = {"error": blame(error)}
+    with open(request["answer"] + ".part", "w", encoding="utf-8") as file:
         json.dump(answer, file)
+    os.replace(request["answer"] + ".part", request["answer"])
+    os._exit(0)  # threads that the user's code left behind, and what it wants done at the exit, must not hold us up
 
 
 def _measure(request: dict[str, Any]) -> dict[str, Any]:
-    device, notes = _device(request["device"])
-    build, fresh = builder(load(request["target"]), request["args"])
-    seeds = request["seeds"] if fresh else 1
+    try:
+        device, notes = choose_device(request["device"])
+    except ValueError as error:
+        raise TargetError(str(error)) from error
+    os.environ["KERAS_TORCH_DEVICE"] = device
+    replace_sources(request["sources"])
+    stand_in.install()
+    with recorded():
+        target, module = load(request["target"])
+    build, fresh = builder(target, request["args"])
     if not fresh and request["seeds"] > 1:
         notes.append("the target is a finished model: its weights are the same for every seed, so it ran once")
-    torch.manual_seed(0)
-    model = build()
-    shapes, batch = _shapes(model, request, device, notes)
-    runs, scaled = [], {}
-    for seed in range(seeds):
-        torch.manual_seed(seed)
-        model = build() if fresh else model
-        inputs = _inputs(request, shapes, seed, device)
-        runs.append(_run(model, inputs, request, device, detail=seed == 0, gradients=seed == 0))
-    for name, factor, shift in (("x2", 2.0, 0.0), ("x0.5", 0.5, 0.0), ("+0.5", 1.0, 0.5)):
-        moved = [each * factor + shift if each.is_floating_point() else each for each in inputs]
-        scaled[name] = _run(model, moved, request, device, detail=False, gradients=False)[-1:]
+    mode = Mode(request["train"], device, request["dtype"])
+    _renew(0)
+    with recorded():
+        model = build()
+    # A model whose weights come with its first input is spoilt by an input that does not fit.
+    anew = build if fresh and _is_unfinished(model) else lambda: model
+    feed = feed_of(model, request, lambda few: run(anew(), *few.draw(0, device), mode), notes)
+    again = build if fresh else lambda: model
+    seeds = request["seeds"] if fresh else 1
+    found = None
+    while found is None:
+        found = _runs(again, feed, seeds, mode, notes)
+        if found is None:
+            notes.append(f"out of memory with a batch of {feed.samples}: halved")
+            smaller = feed.smaller()
+            if smaller is None:
+                raise TargetError("out of memory, even with one sample")
+            feed = smaller
+            gc.collect()
+            if device.startswith("cuda"):
+                torch.cuda.empty_cache()
+    if not mode.train and _has_fresh_norms(model):
+        notes.append(
+            "batch norms that were never trained pass values on as they are: --train measures with the batch's"
+        )
+    if stand_in.is_used():
+        notes.append(stand_in.NOTE)
+    layers = [each["layer"] for each in found["runs"][0]]
     return {
-        "device": _device_name(device),
+        **found,
+        "device": device_name(device),
         "notes": notes,
-        "shapes": [list(shape.sizes) for shape in shapes],
-        "seeds": seeds,
-        "batch": batch,
-        "runs": [[dataclasses.asdict(each) for each in run] for run in runs],
-        "moved": {name: [dataclasses.asdict(each) for each in run] for name, run in scaled.items()},
+        "shapes": feed.sizes,
+        "owners": owners_of(model, target, layers),
+        "files": files_of(target, module),
     }
 
 
-def _run(
-    model: Any, inputs: list[torch.Tensor], request: dict[str, Any], device: str, detail: bool, gradients: bool
-) -> list[Reading]:
-    if isinstance(model, torch.nn.Module):
-        model.to(device)
-        model.train(request["train"])
-    keywords = {} if isinstance(model, torch.nn.Module) and not _is_keras(model) else {"training": request["train"]}
-    recorder = Recorder(parameter_names(model), detail, gradients)
-    with _precision(request["dtype"], device), contextlib.ExitStack() as stack:
-        if not gradients:
-            stack.enter_context(torch.no_grad())
-        with recorder:
-            output = model(*inputs, **keywords)
-        if gradients:
-            _backward(output)
-    return recorder.readings()
-
-
-def _is_keras(model: Any) -> bool:
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(model, keras.Model)
-
-
-def _backward(output: Any) -> None:
-    """The gradient of a random projection of the output: every unit of it counts alike."""
-    loss: Any = 0.0
-    for value in _tensors_in(output):
-        if value.is_floating_point() and value.requires_grad:
-            loss = loss + (value * torch.randn_like(value)).sum() / value.shape[0] ** 0.5
-    if isinstance(loss, torch.Tensor):
-        with contextlib.suppress(RuntimeError):  # a model without a gradient is measured all the same
-            loss.backward()  # type: ignore[no-untyped-call]
-
-
-def _tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _tensors_in(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _tensors_in(each)
-
-
-def _shapes(model: Any, request: dict[str, Any], device: str, notes: list[str]) -> tuple[tuple[Shape, ...], int]:
-    """The inputs: as asked for, else the first guess that the model takes; smaller where memory does not do."""
-    batch = request["batch"]
-    if request["data"]:
-        return (), batch
-    shapes = tuple(parse_shape(text, batch, request["input_dtype"]) for text in request["inputs"])
-    if not shapes:
-        shapes = tuple(_with_batch(shape, batch) for shape in _guess(model, request, device))
-    while (error := _refusal(model, shapes, request, device)) is not None:
-        batch = shapes[0].sizes[0]
-        if batch == 1 or not _is_memory(error):
-            raise TargetError(f"the model does not take an input of {_said(shapes)}: {_blame(error)}")
-        notes.append(f"out of memory with a batch of {batch}: halved")
-        shapes = tuple(_with_batch(shape, batch // 2) for shape in shapes)
-    return shapes, shapes[0].sizes[0]
-
-
-def _guess(model: Any, request: dict[str, Any], device: str) -> tuple[Shape, ...]:
-    tried: list[tuple[tuple[Shape, ...], BaseException]] = []
-    for shapes in guesses(model, _PROBE):
-        error = _refusal(model, shapes, request, device)
-        if error is None:
-            return shapes
-        tried.append((shapes, error))
-    if not tried:
-        raise TargetError("the shape of the input cannot be told from the model: give it by --input, as in 64x784")
-    said = ", ".join(_said(shapes) for shapes, _ in tried)
-    raise TargetError(f"give the input's shape by --input: {said} do not fit: {_blame(tried[0][1])}")
-
-
-def _refusal(model: Any, shapes: tuple[Shape, ...], request: dict[str, Any], device: str) -> BaseException | None:
-    """What the model raises when it gets inputs of these shapes."""
+def _runs(build: Callable[[], Any], feed: Feed, seeds: int, mode: Mode, notes: list[str]) -> dict[str, Any] | None:
+    """The readings of all runs, None where memory did not do."""
     try:
-        _run(model, tensors(shapes, 0, device), request, device, detail=False, gradients=False)
-    except (RuntimeError, MemoryError, ValueError, TypeError, IndexError, AssertionError) as error:
-        return error
+        return _all_runs(build, feed, seeds, mode, notes)
+    except Exception as error:
+        if not is_memory(error):
+            raise
     return None
 
 
-def _with_batch(shape: Shape, batch: int) -> Shape:
-    return dataclasses.replace(shape, sizes=(batch, *shape.sizes[1:]))
+def _all_runs(build: Callable[[], Any], feed: Feed, seeds: int, mode: Mode, notes: list[str]) -> dict[str, Any]:
+    runs, weights = [], set()
+    drops = False
+    for seed in range(seeds):
+        _renew(seed)
+        model = build()
+        inputs, named = feed.draw(INPUT_SEED + seed, mode.device)
+        if _is_unfinished(model):
+            run(model, inputs, named, mode)
+        weights.add(_fingerprint(model))
+        found = run(model, inputs, named, mode, detail=seed == 0, gradients=seed == 0)
+        runs.append(found.readings)
+        drops |= found.drops
+    if seeds > 1 and len(weights) == 1 and None not in weights:
+        notes.append("the target makes the same weights for every seed: it seems to set its own seed, or to load them")
+    moved = {}
+    everything = [*inputs, *named.values()]
+    if any(each.is_floating_point() for each in everything):
+        for name, factor, shift in _MOVES:
+            moves = [_moved(each, factor, shift) for each in inputs]
+            named_moves = {key: _moved(each, factor, shift) for key, each in named.items()}
+            moved[name] = _plain(run(model, moves, named_moves, mode).readings)
+    dropped = []
+    if drops and not mode.train:
+        dropped = _plain(run(model, inputs, named, dataclasses.replace(mode, dropout=True)).readings)
+    return {"runs": [_plain(each) for each in runs], "moved": moved, "dropped": dropped}
 
 
-def _said(shapes: tuple[Shape, ...]) -> str:
-    return " and ".join("x".join(map(str, shape.sizes)) for shape in shapes)
+def _moved(value: torch.Tensor, factor: float, shift: float) -> torch.Tensor:
+    return value * factor + shift if value.is_floating_point() else value
 
 
-def _inputs(request: dict[str, Any], shapes: tuple[Shape, ...], seed: int, device: str) -> list[torch.Tensor]:
-    if not request["data"]:
-        return tensors(shapes, INPUT_SEED + seed, device)
-    path = request["data"]
-    try:
-        if path.endswith(".npy"):
-            import numpy
-
-            loaded: Any = torch.from_numpy(numpy.load(path))
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise TargetError(f"{path}: {' '.join(str(error).split())}") from error
-    found = [each.to(device) for each in _tensors_in(loaded)]
-    if not found:
-        raise TargetError(f"{path}: holds no tensor")
-    return found
+def _plain(readings: list[Any]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(each) for each in readings]
 
 
-def _device(wanted: str) -> tuple[str, list[str]]:
-    notes = []
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    elif wanted.startswith("cuda") and not torch.cuda.is_available():
-        built = torch.version.cuda is not None
-        why = "no CUDA device is visible" if built else "this build of torch has no CUDA"
-        notes.append(f"{wanted} was asked for, but {why}: ran on the CPU")
-        wanted = "cpu"
-    elif wanted == "mps" and not torch.backends.mps.is_available():
-        notes.append("mps was asked for, but is not available: ran on the CPU")
-        wanted = "cpu"
-    return wanted, notes
+def _renew(seed: int) -> None:
+    """As if nothing had been drawn or built yet: else Keras calls the layers of every model differently."""
+    seed_all(seed)
+    keras = sys.modules.get("keras")
+    if keras is not None and hasattr(keras, "utils"):
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(seed)
 
 
-def _device_name(device: str) -> str:
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+def _is_unfinished(model: Any) -> bool:
+    """Whether weights come into being only when the model first runs."""
+    if is_keras(model):
+        return not model.built
+    return any(isinstance(each, torch.nn.parameter.UninitializedParameter) for each in model.parameters())
 
 
-def _precision(dtype: str, device: str) -> contextlib.AbstractContextManager[Any]:
-    if dtype == "float32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.partition(":")[0], torch.bfloat16 if dtype == "bf16" else torch.float16)
+def _has_fresh_norms(model: Any) -> bool:
+    """Whether there are batch norms whose running statistics are still those of the initialisation."""
+    if is_keras(model):
+        norms = [each for each in model._flatten_layers() if type(each).__name__ == "BatchNormalization"]
+        return any(not float(each.moving_mean.value.abs().sum()) for each in norms if each.built)
+    norms = [each for each in model.modules() if isinstance(each, torch.nn.modules.batchnorm._BatchNorm)]
+    return any(each.running_mean is not None and not float(each.running_mean.abs().sum()) for each in norms)
 
 
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _MEMORY)
-
-
-def _blame(error: BaseException) -> str:
-    """One line: what was raised, and the last line of the user's code on the way."""
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if "/selulint/" not in each.filename]
-    own = [each for each in frames if "/site-packages/" not in each.filename and "importlib" not in each.filename]
-    place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{place}"
+def _fingerprint(model: Any) -> tuple[float, ...] | None:
+    """A few sums of weights, by which two draws of them differ; None for a model that has none."""
+    values = [variable.value for variable in model.variables] if is_keras(model) else list(model.parameters())
+    sums = [value.detach().float().sum().item() for value in values[:8] if isinstance(value, torch.Tensor)]
+    return tuple(sums) or None
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
-from selulint.verify.readings import HIDDEN, Reading
+from selulint.verify.readings import GATES, HANDWRITTEN, HIDDEN, Reading
 
 _PARAMETRIC = frozenset(
     "linear bilinear matmul mm bmm addmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
@@ -37,11 +39,49 @@ class _Seen:
     before: int = 0
 
 
+@dataclass(slots=True)
+class _Parts:
+    """What ran since the last layer that an activation may be written of: a curve (exp, ELU) and a bend (max, ReLU).
+
+    `start` is the number of activations seen before, `whole` the outcome so far.
+    """
+
+    start: int = 0
+    curve: torch.Size | None = None
+    bent: bool = False
+    whole: torch.Tensor | None = None
+
+    def note(self, name: str, result: torch.Tensor) -> None:
+        if name in _CURVES:
+            self.curve = result.shape
+        elif name in _BENDS:
+            self.bent = True
+
+    def complete(self, name: str, result: torch.Tensor, args: Any) -> bool:
+        """Whether an operation makes a hand-written activation of them, or scales one that it made."""
+        self.note(name, result)
+        if name in _CURVES or name in _BENDS or self.curve != result.shape or not _has_values(result):
+            return False
+        tensors = [each for each in args if isinstance(each, torch.Tensor) and each.dim()]
+        if name in _SCALES:
+            found = self.whole is not None and len(tensors) == 1 and tensors[0] is self.whole
+        else:
+            found = name == "where" or (self.bent and len(tensors) == 2 and self.whole is None)
+        self.whole = result if found else self.whole
+        return found
+
+
+_CURVES = frozenset({"exp", "expm1", "elu", "celu"})
+_BENDS = frozenset({"max", "min", "maximum", "minimum", "relu"})
+_SCALES = frozenset({"mul", "rmul", "imul"})
+_COMPOSING = frozenset({"exp", "expm1", "max", "min", "maximum", "minimum", "where", "add", "radd", "iadd"}) | _SCALES
+
+
 class Recorder(TorchFunctionMode):
     """While it is entered, every activation's output is summed up: forward hooks would miss functional ones.
 
     `names` leads from a parameter's data pointer to its name; `detail` asks for the figures per unit, `gradients` for
-    those of the backward pass, too.
+    those of the backward pass, too. `drops` tells afterwards whether there was a dropout, active or not.
     """
 
     def __init__(self, names: Mapping[int, str], detail: bool = False, gradients: bool = False) -> None:
@@ -49,17 +89,26 @@ class Recorder(TorchFunctionMode):
         self.seen: list[_Seen] = []
         self._names, self._detail, self._gradients = names, detail, gradients
         self._layer, self._parametric = "", 0
+        self._parts = _Parts()
+        self.drops = False
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "").rstrip("_")
+        name = getattr(func, "__name__", "").strip("_")
+        if name in _COMPOSING and isinstance(result, torch.Tensor) and self._parts.complete(name, result, args):
+            del self.seen[self._parts.start :]
+            self._record(HANDWRITTEN, result)
         if name in HIDDEN or name == "sigmoid":
-            if isinstance(result, torch.Tensor) and result.is_floating_point() and result.numel() > 1:
+            if isinstance(result, torch.Tensor) and _has_values(result):
                 self._record(name, result)
+                self._parts.note(name, result)
+        elif name.endswith("dropout"):
+            self.drops = True
         elif name in _PARAMETRIC:
             self._parametric += 1
+            self._parts = _Parts(len(self.seen))
             for value in (*args[1:3], *(kwargs or {}).values()):
                 if isinstance(value, torch.Tensor) and (found := self._names.get(value.data_ptr())):
                     self._layer = found
@@ -76,7 +125,7 @@ class Recorder(TorchFunctionMode):
             seen.detail = _per_unit(name, result.detach()[:_DETAIL_ROWS].float())
         if self._gradients and result.requires_grad:
             result.register_hook(  # type: ignore[no-untyped-call]
-                lambda gradient: seen.gradients.append(gradient.detach().float().square().mean())
+                lambda gradient: seen.gradients.append(gradient.detach().float().square().mean().sqrt())
             )
         self.seen.append(seen)
 
@@ -84,18 +133,27 @@ class Recorder(TorchFunctionMode):
         """The figures of all activations in order; the one place where the device is waited for."""
         if not self.seen:
             return []
-        sums = torch.stack([torch.stack(each.sums).double() for each in self.seen]).tolist()
+        device = self.seen[0].sums[0].device
+        # On the CPU, because MPS has no double precision.
+        sums = torch.stack([torch.stack(each.sums).to(device) for each in self.seen]).cpu().double().tolist()
+        others = any(each.function in HIDDEN - GATES for each in self.seen if each.before < self._parametric)
         found = []
         for each, (first, second) in zip(self.seen, sums, strict=True):
             mean = first / each.count
             unit, dead, saturated = (value.item() for value in each.detail) if each.detail else (None, None, None)
+            saturated = saturated if each.function in _BOUNDS else None
             gradient = torch.stack(each.gradients).mean().item() if each.gradients else None
-            inner = each.before < self._parametric
+            inner = each.before < self._parametric and not (each.function in GATES and others)
             variance = max(second / each.count - mean * mean, 0.0) if second == second else second
             found.append(
                 Reading(each.function, each.layer, each.line, inner, mean, variance, unit, dead, saturated, gradient)
             )
         return found
+
+
+def _has_values(result: torch.Tensor) -> bool:
+    """Whether there is something to measure: Keras also runs layers on tensors that are only shapes."""
+    return result.is_floating_point() and result.numel() > 1 and not result.is_meta
 
 
 def _per_unit(name: str, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -117,18 +175,33 @@ def _per_unit(name: str, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tens
     return variance.mean(), dead, saturated
 
 
-# Code below these directories is not the model's own.
-_LIBRARIES = ("/torch/", "/keras/", "/selulint/", "/tensorflow/", "/lightning/", "importlib")
+@cache
+def is_library(path: str) -> bool:
+    """Whether code is not the model's own: the frameworks', ours, or made up."""
+    if path.startswith("<"):
+        return True
+    folders = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    for name in _LIBRARIES:
+        origin = getattr(sys.modules.get(name), "__file__", None)
+        if origin:
+            folders.append(os.path.dirname(os.path.abspath(origin)))
+    return os.path.abspath(path).startswith(tuple(folder + os.sep for folder in folders))
+
+
+_LIBRARIES = ("torch", "keras", "tensorflow", "lightning", "pytorch_lightning", "importlib")
+
+
+# What stands behind this module's functions called the model: a test, or nothing.
+_RUNNER = "selulint.verify.running"
 
 
 def _caller() -> str:
     """Where the model's own code asked for the operation that runs now: "path:line"."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        path = frame.f_code.co_filename.replace("\\", "/")
-        if not path.startswith("<") and not any(part in path for part in _LIBRARIES):
+    frame: Any = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
+        if not is_library(frame.f_code.co_filename):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from selulint.verify.readings import Reading, Verdict, judge
+from selulint.verify.process import ChildError, ask
+from selulint.verify.readings import Reading, Return, Verdict, judge, returned
 
-_MISSING = "No module named 'torch'"
+_CHILD = "selulint.verify.child"
+# A child that the system killed is asked again for this part of the samples, this many times.
+_LESS, _AGAIN = 4, 3
 
 
 class VerifyError(Exception):
@@ -23,12 +20,15 @@ class VerifyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to run and how. `inputs` are shapes as text (none: told from the first layer), `data` a .npy or .pt file."""
+    """What to run and how. `inputs` are shapes as text (none: told from the first layer), `data` a .npy or .pt file.
+
+    `sources` has texts that take the place of files while the model is loaded, by absolute path.
+    """
 
     target: str
     args: Any = None
     inputs: tuple[str, ...] = ()
-    input_dtype: str = "float32"
+    input_dtype: str = ""
     data: str = ""
     seeds: int = 5
     batch: int = 256
@@ -36,60 +36,83 @@ class Request:
     dtype: str = "float32"
     train: bool = False
     timeout: float = 600.0
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Where the class or function that makes a layer is written: a file and its lines."""
+
+    path: str
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The verdict, and how the run came about. `moved` has the last activation for moved inputs ("x2", "x0.5", "+0.5")."""
+    """The verdict, and how the run came about.
+
+    `moved` tells what became of moved inputs; `dropped` is the verdict with dropout active, None where there is none (or
+    `train` has it active anyhow). `owners` has, by layer (the whole model is ""), who makes it, the innermost first;
+    `files` are the files of the model's own code.
+    """
 
     target: str
     verdict: Verdict
     runs: tuple[tuple[Reading, ...], ...]
-    moved: Mapping[str, Reading]
+    moved: tuple[Return, ...]
+    dropped: Verdict | None
     device: str
     shapes: tuple[tuple[int, ...], ...]
     notes: tuple[str, ...]
+    train: bool = False
+    dtype: str = "float32"
+    owners: Mapping[str, tuple[Owner, ...]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
 
 def verify(request: Request) -> Outcome:
     """Run a model in a child process and judge what it showed. Raises VerifyError."""
-    with tempfile.TemporaryDirectory(prefix="selulint-") as place:
-        answer = os.path.join(place, "answer.json")
-        asked = {name: getattr(request, name) for name in request.__dataclass_fields__} | {"answer": answer}
-        command = [sys.executable, "-m", "selulint.verify.child"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        try:
-            done = subprocess.run(
-                command,
-                input=json.dumps(asked),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=request.timeout,
-                env=environment,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise VerifyError(f"{request.target}: not done after {request.timeout:g} s (--timeout)") from error
-        if not os.path.exists(answer):
-            raise VerifyError(f"{request.target}: {_death(done)}")
-        with open(answer, encoding="utf-8") as file:
-            found = json.load(file)
+    found = _asked(request)
     if "error" in found:
         raise VerifyError(f"{request.target}: {found['error']}")
-    runs = tuple(tuple(Reading(**each) for each in run) for run in found["runs"])
+    runs = tuple(_readings(run) for run in found["runs"])
     if not any(runs):
         raise VerifyError(f"{request.target}: no activation was seen while it ran")
-    moved = {name: Reading(**run[-1]) for name, run in found["moved"].items() if run}
-    shapes = tuple(tuple(shape) for shape in found["shapes"])
-    return Outcome(request.target, judge(runs), runs, moved, found["device"], shapes, tuple(found["notes"]))
+    moved = [returned(name, runs[-1], _readings(run)) for name, run in found["moved"].items()]
+    return Outcome(
+        request.target,
+        judge(runs),
+        runs,
+        tuple(each for each in moved if each is not None),
+        judge([_readings(found["dropped"])]) if found["dropped"] else None,
+        found["device"],
+        tuple(tuple(shape) for shape in found["shapes"]),
+        tuple(found["notes"]),
+        request.train,
+        request.dtype,
+        {name: tuple(Owner(*each) for each in owners) for name, owners in found["owners"].items()},
+        tuple(found["files"]),
+    )
 
 
-def _death(done: subprocess.CompletedProcess[str]) -> str:
-    if _MISSING in done.stderr:
-        return "torch is not installed: pip install 'selulint[torch]'"
-    last = next((line.strip() for line in reversed(done.stderr.splitlines()) if line.strip()), "")
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        memory = ", perhaps for want of memory" if name == "SIGKILL" else ""
-        return f"the model's process was ended by {name}{memory}"
-    return f"the model's process ended with status {done.returncode}" + (f": {last[:300]}" if last else "")
+def _readings(run: list[dict[str, Any]]) -> tuple[Reading, ...]:
+    return tuple(Reading(**each) for each in run)
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """The child's answer, with fewer samples where the system kills it for its memory."""
+    asked = {name: getattr(request, name) for name in request.__dataclass_fields__}
+    notes: list[str] = []
+    for again in range(_AGAIN + 1):
+        limit = request.batch // _LESS**again
+        try:
+            found = ask(_CHILD, {**asked, "limit": limit if again else None}, request.timeout)
+        except ChildError as error:
+            if not error.killed or again == _AGAIN or limit // _LESS < 1:
+                raise VerifyError(f"{request.target}: {error}") from error
+            notes.append(f"the system ended a run, perhaps for want of memory: at most {limit // _LESS} samples")
+            continue
+        found["notes"] = [*notes, *found.get("notes", ())]
+        return found
+    raise AssertionError("the last try returns or raises")
