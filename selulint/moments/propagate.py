@@ -41,7 +41,7 @@ class Statistics:
 
     `assumed` says that something on the way is counted as it should be and not as it is. `between` is None where it is
     not followed, `noise` where the widths are not known, `image` where the sides are not (and it is () where there are
-    none); `before` remembers the last activation.
+    none); `before` remembers the last activation. `normal` tells that the law is near a normal one, as behind a layer.
     """
 
     mean: float
@@ -51,6 +51,7 @@ class Statistics:
     noise: Noise | None = None
     before: Before | None = None
     image: Image | None = None
+    normal: bool = True
 
     @property
     def second(self) -> float:
@@ -141,37 +142,41 @@ def table(second: float, width: float | None, before: Statistics) -> Statistics:
 
 
 def activation(before: Statistics, function: str, alpha: float | None = None) -> Statistics | None:
-    """Of a normal variable; None where the function is not known or the variable is beyond all bounds."""
+    """Of a normal variable; None where the function is not known or the variable is beyond all bounds.
+
+    Of any other variable the result is an estimate, and no band is claimed.
+    """
     if not math.isfinite(before.second) or before.second > _DIVERGED:
         return None
     found = moments(function, before.mean, before.variance, alpha)
     if found is None:
         return None
     first, second = found.first, found.second
-    between, noise, image = None, None, before.image
+    between, noise, image = None, before.noise if before.normal else None, before.image
     if before.between is not None:
         both = profile(function, before.mean, before.variance, alpha)
         if both is None:
             return None
-        scatter = before.noise.pair if before.noise is not None else 0.0
-        likeness = min(1.0, both.value.at(before.correlation, scatter) / second) if second > 0.0 else 0.0
-        if before.noise is not None:
+        common = both.value.at(before.correlation, noise.pair if noise is not None else 0.0)
+        likeness = min(1.0, common / second) if second > 0.0 else 0.0
+        if noise is not None:
             uneven = unevenness(image) if image else 0.0
             law = function, alpha, before.mean, before.variance
-            step = behind_activation(before.noise, uneven, both, before.correlation, *law)
-            image = bent(image, step.elasticity) if image else image
-            first, second, noise = first + step.first, max(second + step.second, 0.5 * second), step.noise
+            step = behind_activation(noise, uneven, both, before.correlation, *law)
+            noise, image = step.noise, bent(image, step.elasticity) if image else image
+            first, second = first + step.first, max(second + step.second, 0.5 * second)
         between = max(0.0, likeness * second - first * first)
-    return Statistics(
-        first, max(0.0, second - first * first), before.assumed, between, noise, Before(function, alpha, before), image
-    )
+    variance = max(0.0, second - first * first)
+    own = Before(function, alpha, before)
+    return Statistics(first, variance, before.assumed, between, noise, own, image, normal=False)
 
 
 def affine(before: Statistics, factor: float, shift: float) -> Statistics:
     between = None if before.between is None else factor * factor * before.between
     noise = before.noise if shift == 0.0 or before.noise is None else _shifted(before, factor, shift)
     mean = factor * before.mean + shift
-    return Statistics(mean, factor * factor * before.variance, before.assumed, between, noise, image=before.image)
+    variance = factor * factor * before.variance
+    return replace(before, mean=mean, variance=variance, between=between, noise=noise, before=None)
 
 
 def _shifted(before: Statistics, factor: float, shift: float) -> Noise | None:
@@ -185,7 +190,7 @@ def dropout(before: Statistics, rate: float) -> Statistics:
     """Plain Dropout while it is on: independent masks, and what is left is scaled up."""
     second = before.second / (1.0 - rate)
     noise = before.noise and before.noise.masked(1.0 - rate)
-    return Statistics(before.mean, second - before.mean**2, before.assumed, before.between, noise, image=before.image)
+    return replace(before, variance=second - before.mean**2, noise=noise, before=None, normal=False)
 
 
 def alpha_dropout(before: Statistics, rate: float) -> Statistics:
@@ -197,8 +202,8 @@ def alpha_dropout(before: Statistics, rate: float) -> Statistics:
     second = keep * before.second + rate * _DROPPED**2
     between = None if before.between is None else (a * keep) ** 2 * before.between
     noise = before.noise and before.noise.masked(keep)
-    variance = a * a * (second - mixed * mixed)
-    return Statistics(a * mixed + b, variance, before.assumed, between, noise, image=before.image)
+    variance, mean = a * a * (second - mixed * mixed), a * mixed + b
+    return replace(before, mean=mean, variance=variance, between=between, noise=noise, before=None, normal=False)
 
 
 def standardised(before: Statistics, over_samples: bool) -> Statistics:
@@ -207,7 +212,7 @@ def standardised(before: Statistics, over_samples: bool) -> Statistics:
     if before.between is not None:
         between = 0.0 if over_samples or before.variance <= 0.0 else before.correlation
     noise = None if before.noise is None else replace(before.noise, size=0.0, sample=0.0)
-    return Statistics(0.0, 1.0, before.assumed, between, noise, image=before.image)
+    return replace(before, mean=0.0, variance=1.0, between=between, noise=noise, before=None)
 
 
 def root_mean_square(before: Statistics) -> Statistics | None:
@@ -220,7 +225,8 @@ def added(parts: Sequence[Statistics]) -> Statistics:
     mean, variance = sum(part.mean for part in parts), sum(part.variance for part in parts)
     between = _total([part.between for part in parts])
     noise = added_noise([(part.noise, part.variance) for part in parts])
-    return Statistics(mean, variance, _any(parts), between, noise, image=_common(parts))
+    normal = all(part.normal for part in parts)
+    return Statistics(mean, variance, _any(parts), between, noise, image=_common(parts), normal=normal)
 
 
 def multiplied(parts: Sequence[Statistics]) -> Statistics:
@@ -228,7 +234,7 @@ def multiplied(parts: Sequence[Statistics]) -> Statistics:
     mean, second = math.prod(part.mean for part in parts), math.prod(part.second for part in parts)
     shared = [None if part.between is None else part.between + part.mean**2 for part in parts]
     between = None if None in shared else math.prod(each for each in shared if each is not None) - mean * mean
-    return Statistics(mean, second - mean * mean, _any(parts), between, image=_common(parts))
+    return Statistics(mean, second - mean * mean, _any(parts), between, image=_common(parts), normal=False)
 
 
 def concatenated(parts: Sequence[Statistics], sizes: Sequence[float] | None = None) -> Statistics:
@@ -244,7 +250,8 @@ def concatenated(parts: Sequence[Statistics], sizes: Sequence[float] | None = No
     noise = added_noise(weights)
     if noise is not None and sizes is not None:
         noise = replace(noise, units=sum(sizes))
-    return Statistics(mean, second - mean * mean, _any(parts), between, noise, image=_common(parts))
+    normal = all(part.normal for part in parts)
+    return Statistics(mean, second - mean * mean, _any(parts), between, noise, image=_common(parts), normal=normal)
 
 
 def average_pool(before: Statistics, count: float, axes: tuple[Axis, ...] | None = None) -> Statistics | None:
@@ -254,7 +261,7 @@ def average_pool(before: Statistics, count: float, axes: tuple[Axis, ...] | None
     variance = (before.variance + (count - 1.0) * before.between) / count
     image, _ = _slid(before.image, axes)
     noise = _thinned(before.noise, before.image, image)
-    return Statistics(before.mean, variance, before.assumed, before.between, noise, image=image)
+    return replace(before, variance=variance, noise=noise, image=image, before=None)
 
 
 def max_pool(before: Statistics, count: float, axes: tuple[Axis, ...] | None = None) -> Statistics | None:
