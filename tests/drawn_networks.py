@@ -127,13 +127,18 @@ class Comparison:
         return inside / total
 
 
-def compare(source: str, place: Path, shape: tuple[int, ...], seeds: int, train: bool = False) -> Comparison:
-    """Predict from the text and run it: `shape` is that of one input, without the batch."""
+def compare(
+    source: str, place: Path, shape: tuple[int, ...], seeds: int, train: bool = False, extra: bool = True
+) -> Comparison:
+    """Predict from the text and run it: `shape` is that of one input, without the batch.
+
+    Without `extra` activations that are no layers, and so are not measured, are left out.
+    """
     path = place / "net.py"
     path.write_text(source)
     (model,) = models_in(str(path))
     found = predictions(model, [(BATCH, *shape)], training=train)
-    predicted = [each.statistics for each in activations(model, found)]
+    predicted = [each.statistics for each in activations(model, found) if extra or each.function != "sigmoid"]
     return Comparison(predicted, [draw(source, shape, seed, train) for seed in range(seeds)])
 
 
