@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import prod
 
+from selulint.diagnostic import Prediction
 from selulint.graph import Kind, Model, Op
 from selulint.moments import propagate
 from selulint.moments.fitting import bias_moments
@@ -345,7 +347,38 @@ def activations(model: Model, found: Sequence[Statistics | None]) -> Iterator[Pr
     for op in model.of(Kind.ACTIVATION):
         statistics = found[op.index]
         if statistics is not None:
-            layers = [near.title for near in model.upstream(op, merges=True) if near.kind is Kind.PARAMETRIC]
             place = op.call or op.place
             line = model.file.source.locate(place.span.start)[0] if place is not None else 0
-            yield Predicted(op.index, op.function, layers[-1] if layers else "", line, statistics)
+            yield Predicted(op.index, op.function, _behind(model, op), line, statistics)
+
+
+def as_written(model: Model, op: Op) -> Prediction | None:
+    """What the model, nothing of it repaired, makes of the activation behind an op, and of the last one it leads to."""
+    found = _statistics(model)
+    near = next(iter(model.activations_after(op)), None)
+    here = None if near is None else found[near.index]
+    if near is None or here is None:
+        return None
+    reached, last = {near.index}, near
+    for each in model.ops[near.index + 1 :]:
+        if not reached.isdisjoint(each.inputs):
+            reached.add(each.index)
+            if each.kind is Kind.ACTIVATION and each.function == near.function and found[each.index] is not None:
+                last = each
+    final = found[last.index]
+    end = None if last is near or final is None else Prediction(_behind(model, last), final.mean, final.variance)
+    return Prediction(_behind(model, near), here.mean, here.variance, end)
+
+
+@lru_cache(maxsize=1)
+def _statistics(model: Model) -> list[Statistics | None]:
+    walk = Walk(model)
+    for op in model.ops:
+        walk.step(op)
+    return walk.known
+
+
+def _behind(model: Model, op: Op) -> str:
+    """The name of the layer before an activation, else its own."""
+    layers = [near.title for near in model.upstream(op, merges=True) if near.kind is Kind.PARAMETRIC]
+    return layers[-1] if layers else op.title

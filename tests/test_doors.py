@@ -20,7 +20,7 @@ DOORS = {
     "frameworks.": ("frameworks",),
     "moments.": ("moments",),
     "graph": ("diagnostic",),
-    "predict": ("graph", "moments"),
+    "predict": ("diagnostic", "graph", "moments"),
     "rules.": (
         "rules",
         "graph",

@@ -7,6 +7,7 @@ from selulint.fix.initialisers import lecun_init
 from selulint.graph import Kind, Model, Op
 from selulint.moments.chains import variance_after
 from selulint.moments.maps import SANE_WINDOW
+from selulint.predict import as_written
 from selulint.rules import rule
 
 
@@ -63,7 +64,8 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
             f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init (gain {tau:.3g}): "
             f"predicted variance {variance:.2g} after {layer} (self-normalizing: 1)"
         )
-        yield Finding(op.place.span, message, related, fix, prediction=Prediction(op.title, 0.0, variance))
+        told = as_written(model, op) or Prediction(op.title, 0.0, variance)
+        yield Finding(op.place.span, message, related, fix, prediction=told)
 
 
 def _concerns(model: Model, op: Op) -> bool:

@@ -6,6 +6,7 @@ from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.chains import variance_after
+from selulint.predict import as_written
 from selulint.rules import rule
 
 
@@ -58,7 +59,7 @@ def selu_gain_init(model: Model) -> Iterator[Finding]:
             f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: '
             f"predicted variance {variance:.2g} after {depth} layer{'s' * (depth != 1)} (self-normalizing: 1)"
         )
-        yield Finding(place.span, message, related, lecun_init(model, ops))
+        yield Finding(place.span, message, related, lecun_init(model, ops), prediction=as_written(model, ops[0]))
 
 
 def _asks_for_selu(init: Init) -> bool:
