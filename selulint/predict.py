@@ -51,7 +51,8 @@ _LARGE = 4096
 class Walk:
     """Statistics behind every op so far (None where they are not known), op by op.
 
-    `assumed` says of which ops another rule tells what is wrong: they count as they should be. With `standardised` any
+    `assumed` says of which ops another rule tells what is wrong: they count as they should be, and without `biases` these
+    are zero. With `standardised` any
     computation on the inputs before the first layer counts as bringing them to mean 0 and variance 1. `shapes` are those
     of the inputs, batch first, as far as they are known; with a `batch` what samples share and how draws scatter is
     followed too. What is not understood has no statistics, nor has what follows.
@@ -59,6 +60,7 @@ class Walk:
 
     model: Model
     assumed: Callable[[Op], bool] = lambda op: False
+    biases: bool = True
     training: bool = True
     standardised: bool = True
     shapes: Sequence[Sequence[int]] = ()
@@ -134,7 +136,7 @@ class Walk:
         if op.function == "embedding":
             second = _row_variance(op)
             return None if second is None else propagate.table(second, width_of(op), before)
-        init, biases = op.weight, _biases(op)
+        init, biases = op.weight, _biases(op) if self.biases else (0.0, 0.0)
         if init is None or init.gain is None or op.function not in _LAYERS or biases is None:
             return None
         if op.constraint is not None and op.constraint[0] not in _HARMLESS:

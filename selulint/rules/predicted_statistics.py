@@ -117,7 +117,7 @@ class _Chain:
     _places: frozenset[Place] | None = None
 
     def __post_init__(self) -> None:
-        self._walk = Walk(self.model, self._is_said)
+        self._walk = Walk(self.model, self._is_said, biases=False)
 
     def step(self, op: Op) -> Statistics | None:
         found = self._walk.step(op)
@@ -147,7 +147,7 @@ class _Chain:
 
     def end(self, selu: Op) -> Prediction | None:
         """The last SELU that this one leads to, if nothing on the way is repaired that is not said elsewhere."""
-        walk = Walk(self.model, self._is_said)
+        walk = Walk(self.model, self._is_said, biases=False)
         reached = {selu.index}
         last = None
         for op in self.model.ops:
