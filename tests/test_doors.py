@@ -20,7 +20,8 @@ DOORS = {
     "frameworks.": ("frameworks",),
     "moments.": ("moments",),
     "graph": ("diagnostic",),
-    "predict": ("diagnostic", "graph", "moments"),
+    "operations": ("graph", "moments"),
+    "predict": ("diagnostic", "graph", "moments", "operations"),
     "rules.": (
         "rules",
         "graph",
@@ -61,6 +62,7 @@ LIGHT = (
     "syntax.triage",
     "syntax.bindings",
     "graph",
+    "operations",
     "predict",
 )
 TOP_LEVEL = {"pyproject.toml", "selulint", "tests", "fixtures", "README.md", "LICENSE", "CHANGELOG.md", "action.yml"}

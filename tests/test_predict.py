@@ -245,3 +245,21 @@ def test_correct_networks_are_not_accused_and_faulty_ones_are() -> None:
         assert judge([readings("correct", 256, 8, seed)]).normalizing, seed
     for fault in FAULTS:
         assert not judge([readings(fault, 128, 8, seed) for seed in range(3)]).normalizing, fault
+
+
+SWITCHES = {
+    "a dropout function is on unless it is told otherwise": ("F.dropout(self.act(self.a(x)), 0.5)", 2.0),
+    "a dropout layer is off": ("F.dropout(self.act(self.a(x)), 0.5, False)", 1.0),
+    "another threshold": ("F.hardtanh(self.a(x), -2.0, 2.0)", None),
+    "a slope": ("F.leaky_relu(self.a(x), 1.0)", 1.0),
+}
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_arguments_of_functions_count(name: str, tmp_path: Path) -> None:
+    run, second = SWITCHES[name]
+    source = WHOLE.format(
+        made="self.a, self.b = nn.Linear(64, 64), nn.Linear(64, 64)", run=f"return self.act(self.b({run}))"
+    )
+    found = _statistics(source, tmp_path)[-2]
+    assert (None if found is None else round(found.second, 1)) == second
