@@ -193,3 +193,16 @@ def test_a_verdict_is_the_box_applied_to_every_layer(moments: list[tuple[float, 
     outside = [index for index, each in enumerate(moments) if not is_inside(*each)]
     assert verdict.normalizing == (not outside)
     assert verdict.first_outside == (outside[0] if outside else None)
+
+
+def test_the_command_line_imports_nothing_of_this_before_it_is_used() -> None:
+    code = (
+        "import sys, selulint.cli as cli\n"
+        "try: cli.main(['verify', '--help'])\n"
+        "except SystemExit: pass\n"
+        "names = ('selulint.verify.', 'selulint.explain', 'selulint.report.verify', 'selulint.moments', 'libcst', 'torch')\n"
+        "print([name for name in sys.modules if name.startswith(names)])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.stdout.endswith("\n[]\n"), done.stdout[-300:] + done.stderr
+    assert "--compare" in done.stdout and "--html" in done.stdout

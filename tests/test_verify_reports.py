@@ -156,6 +156,12 @@ def test_charts_leave_out_what_is_not_there_and_mark_what_is_outside() -> None:
     assert chart("t", [Series("one", "x", [1, 2, math.inf, 1, 2])], log=True).count("<polyline") == 2
 
 
+def test_an_overflow_does_not_return() -> None:
+    base, far = [_outcome((1.0, value)).runs[0] for value in (math.inf, 1.0)]
+    found = returned("x2", base, far)
+    assert found is not None and not found.returns
+
+
 def test_json_has_no_overflows() -> None:
     found = json.loads("".join(objects(_outcome((1.0, math.inf, math.nan)), ())), parse_constant=pytest.fail)
     assert [each["variance"] for each in found["layers"]] == [1.0, None, None]

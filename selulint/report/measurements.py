@@ -11,7 +11,7 @@ from typing import Any
 
 from selulint.moments.maps import THEOREM_1_BOX
 from selulint.verify.parent import Outcome
-from selulint.verify.readings import Cause, Measured, Reading, is_hidden
+from selulint.verify.readings import Cause, Measured, Reading, Return, is_hidden
 
 # Columns that hold words, and so are set flush left.
 _WORDS = frozenset({"activation", "layer", "where", "verdict"})
@@ -135,8 +135,7 @@ def contraction(outcome: Outcome) -> str:
     if not outcome.moved:
         return ""
     moves = (
-        f"{each.name} {number(each.first)} -> {number(each.last)} ({'returns' if each.returns else 'stays'})"
-        for each in outcome.moved
+        f"{each.name} {number(each.first)} -> {number(each.last)} ({_fate(outcome, each)})" for each in outcome.moved
     )
     return f"moved inputs, distance at the first and the last activation: {', '.join(moves)}"
 
@@ -145,18 +144,31 @@ def contraction(outcome: Outcome) -> str:
 _COLLAPSED = 0.01
 
 
+def _fate(outcome: Outcome, moved: Return) -> str:
+    if not moved.returns:
+        return "stays"
+    return "returns" if collapsed_at(outcome) is None else "lost with all that differs"
+
+
 def observations(outcome: Outcome) -> Iterator[str]:
     """What the box does not show: samples that have become one, and what dropout does to the verdict."""
     yield from _collapse(outcome)
     yield from _dropout(outcome)
 
 
-def _collapse(outcome: Outcome) -> Iterator[str]:
+def collapsed_at(outcome: Outcome) -> int | None:
+    """The first activation at which all samples have become one."""
     for index, each in enumerate(outcome.verdict.layers):
         unit, variance = each.reading.unit_variance, each.reading.variance
         if is_hidden(each.reading) and unit is not None and unit < _COLLAPSED * variance:
-            yield f"from activation {index} on, all samples give nearly the same output: the variance is between units"
-            return
+            return index
+    return None
+
+
+def _collapse(outcome: Outcome) -> Iterator[str]:
+    index = collapsed_at(outcome)
+    if index is not None:
+        yield f"from activation {index} on, all samples give nearly the same output: the variance is between units"
 
 
 def _dropout(outcome: Outcome) -> Iterator[str]:

@@ -8,7 +8,7 @@ from html import escape
 
 from selulint.moments.maps import THEOREM_1_BOX
 from selulint.report.charts import Series, chart
-from selulint.report.measurements import about, cells, headings, is_fine, number, observations, sentence
+from selulint.report.measurements import about, cells, collapsed_at, headings, is_fine, number, observations, sentence
 from selulint.verify.parent import Outcome
 from selulint.verify.readings import Cause, Measured, is_hidden, mean_is_inside, variance_is_inside
 
@@ -188,6 +188,8 @@ _NOTHING = 1e-3
 
 def _returns(part: Part) -> str:
     moved = part.outcome.moved
+    if collapsed_at(part.outcome) is not None:
+        return "all that differs between samples is lost"
     if len({each.returns for each in moved}) == 1:
         return f"depth {'takes back' if moved[0].returns else 'does not take back'} the moves"
     return ", ".join(f"{each.name} {'returns' if each.returns else 'stays'}" for each in moved)

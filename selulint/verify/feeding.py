@@ -312,7 +312,7 @@ def _floating(model: Any) -> str:
     """The dtype of the model's weights, which its inputs share."""
     if isinstance(model, torch.nn.Module) and not is_keras(model):
         for parameter in model.parameters():
-            if parameter.is_floating_point():
+            if parameter.is_floating_point() or parameter.is_complex():
                 return str(parameter.dtype).removeprefix("torch.")
     return "float32"
 

@@ -12,7 +12,7 @@ import torch
 
 from selulint.verify.feeding import INPUT_SEED, Feed, feed_of, parse_shape
 from selulint.verify.origin import files_of, owners_of, recorded
-from selulint.verify.parent import Outcome, Owner
+from selulint.verify.parent import Outcome, Owner, located
 from selulint.verify.readings import judge
 from selulint.verify.running import Mode, device_name, is_keras, run, seed_all
 from selulint.verify.target import TargetError, is_model
@@ -52,10 +52,11 @@ def measure(model: Any, inputs: Any, seeds: int, train: bool) -> Outcome:
         name: tuple(Owner(*each) for each in lines)
         for name, lines in owners_of(first, model if fresh else type(first), layers).items()
     }
+    placed = located(runs, owners)
     return Outcome(
         getattr(model, "__name__", type(model).__name__),
-        judge(runs),
-        tuple(tuple(each) for each in runs),
+        judge(placed),
+        placed,
         (),
         None,
         device_name(mode.device),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from selulint.verify.process import ChildError, ask
@@ -76,7 +76,8 @@ def verify(request: Request) -> Outcome:
     found = _asked(request)
     if "error" in found:
         raise VerifyError(f"{request.target}: {found['error']}")
-    runs = tuple(_readings(run) for run in found["runs"])
+    owners = {name: tuple(Owner(*each) for each in lines) for name, lines in found["owners"].items()}
+    runs = located([_readings(run) for run in found["runs"]], owners)
     if not any(runs):
         raise VerifyError(f"{request.target}: no activation was seen while it ran")
     moved = [returned(name, runs[-1], _readings(run)) for name, run in found["moved"].items()]
@@ -91,9 +92,22 @@ def verify(request: Request) -> Outcome:
         tuple(found["notes"]),
         request.train,
         request.dtype,
-        {name: tuple(Owner(*each) for each in owners) for name, owners in found["owners"].items()},
+        owners,
         tuple(found["files"]),
     )
+
+
+def located(
+    runs: Sequence[Sequence[Reading]], owners: Mapping[str, Sequence[Owner]]
+) -> tuple[tuple[Reading, ...], ...]:
+    """The runs with the line that makes the layer where no line of the model's own code asks for the activation."""
+    return tuple(tuple(_located(each, owners.get(each.layer, ())) for each in run) for run in runs)
+
+
+def _located(reading: Reading, owners: Sequence[Owner]) -> Reading:
+    if reading.line or not owners or owners[0].first != owners[0].last:
+        return reading
+    return replace(reading, line=f"{owners[0].path}:{owners[0].first}")
 
 
 def _readings(run: list[dict[str, Any]]) -> tuple[Reading, ...]:

@@ -26,11 +26,11 @@ class Reading:
     """One activation in one run, pooled over the batch and all units.
 
     `layer` names the weight of the last parametric operation before it; `line` is where the model's own code asked for
-    it ("file.py:12"); `inner` tells that layers follow it and it is no gate; `unit_variance` is the mean over units of the
-    variance over samples; `dead` the share of units that gave no positive value (ReLU) or the same value (others) for the
-    whole batch; `saturated` the share of values within 3 % of the function's bound; `gradient` the root mean square of the
-    gradient there, when each value of the model's output is given a random gradient of variance 1. NaN or None: not
-    measured.
+    it ("file.py:12"), else where it makes that layer; `inner` tells that layers follow it and it is no gate;
+    `unit_variance` is the mean over units of the variance over samples; `dead` the share of units that gave no positive
+    value (ReLU) or the same value (others) for the whole batch; `saturated` the share of values within 3 % of the
+    function's bound; `gradient` the root mean square of the gradient there, when each value of the model's output is given
+    a random gradient of variance 1. NaN or None: not measured.
     """
 
     function: str
@@ -94,7 +94,7 @@ class Return:
     def returns(self) -> bool:
         """Whether depth takes the move back, layer by layer, or what is left of it no longer matters."""
         depth = sum(each is not None for each in self.distances) - 1
-        return self.last <= max(_TAKEN_BACK**depth * self.first, _SETTLED)
+        return math.isfinite(self.last) and self.last <= max(_TAKEN_BACK**depth * self.first, _SETTLED)
 
 
 # What a layer may leave of a move (SELU with gain 1 leaves 0.8), and the distance below which nothing is left.

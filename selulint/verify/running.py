@@ -51,6 +51,8 @@ def run(
     keras = is_keras(model)
     if isinstance(model, torch.nn.Module) and not keras:
         _prepare(model, mode)
+    if gradients and not keras and not any(each.requires_grad for each in model.parameters()):
+        inputs = [each.requires_grad_() if each.is_floating_point() else each for each in inputs]
     arguments: Sequence[Any] = [list(inputs)] if keras and len(inputs) > 1 else inputs
     keywords = {"training": mode.train or mode.dropout} if keras else dict(named)
     recorder = Recorder(parameter_names(model), detail, gradients)
