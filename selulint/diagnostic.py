@@ -84,11 +84,12 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Predicted statistics at a layer: mean and variance of its activation."""
+    """Predicted statistics at a layer: mean and variance of its activation; `end` is what becomes of them."""
 
     layer: str
     mean: float
     variance: float
+    end: Prediction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from selulint.run import FileResult, lint_bytes
 from selulint.settings import resolve
 from selulint.source import Source
 from selulint.verify.parent import Outcome, Owner
-from selulint.verify.readings import HANDWRITTEN, Cause, Expected, Reading, Verdict
+from selulint.verify.readings import HANDWRITTEN, Cause, Reading
 
 # Files of a project that are looked at: the target's own first.
 _MANY = 64
@@ -25,8 +25,6 @@ _OF_SELU = ("SELU2", "SELU50", "SELU6")
 _OF_SELU_TOO = ("SELU3",)
 _OF_DROPOUT = ("SELU40",)
 _ABOUT_RELU = ("SELU101", "SELU102")
-# The prediction of this rule is that of the layer that it names.
-_PREDICTS = "SELU601"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +37,22 @@ class Repair:
 
 def explain(outcome: Outcome) -> tuple[Outcome, tuple[Cause, ...]]:
     """The findings about the code that makes the model, the one that explains the first activation outside before all
-    others; and the outcome with what the linter predicts of its activations."""
+    others; and the outcome."""
     found: list[tuple[tuple[int, ...], Cause]] = []
     reading = _outside(outcome)
-    expected: dict[str, Expected] = {}
     for path in _paths(outcome):
         for result, diagnostic in _findings(path):
             assert result.source is not None and diagnostic.span is not None
             rows = _rows(result.source, diagnostic)
             if not _concerns(outcome, path, rows) or not _still_there(outcome, diagnostic.code):
                 continue
-            if diagnostic.code == _PREDICTS and diagnostic.prediction is not None:
-                told = diagnostic.prediction
-                expected[told.layer] = Expected(told.mean, told.variance)
             score = _score(outcome, reading, path, diagnostic, rows)
             found.append((score, _cause(result.source, diagnostic)))
     found.sort(key=lambda each: (tuple(-part for part in each[0]), each[1].path, each[1].row, each[1].column))
     causes = [cause for _, cause in found]
     if found and found[0][0][0]:
         causes[0] = replace(causes[0], explains=True)
-    return replace(outcome, verdict=_with(outcome.verdict, expected)), tuple(causes)
+    return outcome, tuple(causes)
 
 
 def _outside(outcome: Outcome) -> Reading | None:
@@ -170,12 +164,3 @@ def _cause(source: Source, diagnostic: Diagnostic) -> Cause:
     assert diagnostic.span is not None
     row, column = source.locate(diagnostic.span.start)
     return Cause(diagnostic.path, row, column, diagnostic.code, diagnostic.name, diagnostic.message)
-
-
-def _with(verdict: Verdict, expected: Mapping[str, Expected]) -> Verdict:
-    """The verdict with what is predicted of layers that are called so."""
-    layers = tuple(
-        replace(each, expected=expected.get(each.reading.layer) or expected.get(each.reading.layer.rpartition(".")[2]))
-        for each in verdict.layers
-    )
-    return replace(verdict, layers=layers)

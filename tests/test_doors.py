@@ -20,11 +20,14 @@ DOORS = {
     "frameworks.": ("frameworks",),
     "moments.": ("moments",),
     "graph": ("diagnostic",),
+    "operations": ("graph", "moments"),
+    "predict": ("diagnostic", "graph", "moments", "operations"),
     "rules.": (
         "rules",
         "graph",
         "diagnostic",
         "moments",
+        "predict",
         "fix.activations",
         "fix.dropouts",
         "fix.initialisers",
@@ -35,7 +38,7 @@ DOORS = {
     "discover": (),
     "settings": ("diagnostic", "discover", "rules"),
     "suppress": ("diagnostic", "settings", "source"),
-    "report.graphs": ("graph",),
+    "report.graphs": ("graph", "moments", "predict"),
     "report.migrations": ("migrate", "moments", "diagnostic", "source"),
     "report.measurements": ("moments", "verify.parent", "verify.readings"),
     "report.verify_page": ("moments", "report", "verify.parent", "verify.readings"),
@@ -60,6 +63,8 @@ LIGHT = (
     "syntax.triage",
     "syntax.bindings",
     "graph",
+    "operations",
+    "predict",
 )
 TOP_LEVEL = {"pyproject.toml", "selulint", "tests", "fixtures", "README.md", "LICENSE", "CHANGELOG.md", "action.yml"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from selulint.moments.chains import after_biases
 from selulint.moments.fitting import bias_moments, misfit
-from selulint.moments.propagate import after_biases
 
 LECUN = ("kaiming_normal_", {"nonlinearity": "linear", "a": 0.0, "mode": "fan_in"}, 1.0)
 HE = ("kaiming_normal_", {"nonlinearity": "relu", "a": 0.0, "mode": "fan_in"}, 2.0)

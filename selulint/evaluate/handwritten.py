@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from selulint.graph import Handwritten, Kind, Op
+from selulint.moments.chains import fixed_variance
 from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
-from selulint.moments.propagate import fixed_variance
 
 # A fixed variance this near to 1 makes an expression SELU itself, whatever the digits of its constants.
 SELF_NORMALIZING = 0.005

@@ -13,7 +13,7 @@ from selulint.fix.mixed import with_mixed
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
-from selulint.moments.propagate import stays_in_box
+from selulint.moments.chains import stays_in_box
 
 Wanted: TypeAlias = Callable[[Model, Op], bool]
 

@@ -60,6 +60,45 @@ def moments(function: str, mean: float, variance: float, alpha: float | None = N
     return _moments(function, float(mean), float(variance), alpha)
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A function itself: its value, its slope, and where it has kinks."""
+
+    value: Callable[[float], float]
+    slope: Callable[[float], float]
+    kinks: tuple[float, ...]
+
+
+@cache
+def shape(function: str, alpha: float | None = None) -> Shape | None:
+    """The function of that name (see `moments`); None where unknown."""
+    if function in ("identity", "linear"):
+        return Shape(lambda z: z, lambda z: 1.0, ())
+    if function in ("selu", "elu"):
+        scale, bend = (SELU_SCALE, SELU_ALPHA) if function == "selu" else (1.0, 1.0)
+        return _elu_shape(bend if alpha is None else alpha, scale, 1.0)
+    if function == "celu":
+        width = 1.0 if alpha is None else alpha
+        return _elu_shape(width, 1.0, width) if width > 0.0 else None
+    if function in _SLOPES:
+        below = _SLOPES[function] if alpha is None else alpha
+        return Shape(lambda z: z if z > 0.0 else below * z, lambda z: 1.0 if z > 0.0 else below, (0.0,))
+    pieces = _PIECES.get(function)
+    if pieces is None:
+        return None
+    value, slope, kinks, default = pieces
+    parameter = default if alpha is None else alpha
+    return Shape(lambda z: value(z, parameter), lambda z: slope(z, parameter), kinks(parameter))
+
+
+def _elu_shape(alpha: float, scale: float, width: float) -> Shape:
+    return Shape(
+        lambda z: scale * (z if z > 0.0 else alpha * math.expm1(z / width)),
+        lambda z: scale * (1.0 if z > 0.0 else alpha / width * math.exp(z / width)),
+        (0.0,),
+    )
+
+
 @lru_cache(maxsize=4096)
 def _moments(function: str, mean: float, variance: float, alpha: float | None) -> Moments | None:
     if function in ("identity", "linear"):
@@ -71,12 +110,8 @@ def _moments(function: str, mean: float, variance: float, alpha: float | None) -
         return _celu(mean, variance, 1.0 if alpha is None else alpha)
     if function in _SLOPES:
         return leaky_relu(mean, variance, _SLOPES[function] if alpha is None else alpha)
-    pieces = _PIECES.get(function)
-    if pieces is None:
-        return None
-    value, slope, kinks, default = pieces
-    parameter = default if alpha is None else alpha
-    return _integrate(lambda z: value(z, parameter), lambda z: slope(z, parameter), mean, variance, kinks(parameter))
+    found = shape(function, alpha)
+    return _integrate(found, mean, variance) if found is not None else None
 
 
 def alpha_dropout_slope(rate: float) -> float:
@@ -116,13 +151,7 @@ def _positive_part(mean: float, variance: float) -> tuple[float, float, float]:
 def elu(mean: float, variance: float, alpha: float, scale: float = 1.0) -> Moments:
     """ELU times `scale`: with the two constants of the paper, SELU (its equations 4 and 5 in a form that is stable)."""
     if variance < _SMALL_VARIANCE:
-        return _integrate(
-            lambda z: scale * (z if z > 0.0 else alpha * math.expm1(z)),
-            lambda z: scale * (1.0 if z > 0.0 else alpha * math.exp(z)),
-            mean,
-            variance,
-            (),
-        )
+        return _integrate(_elu_shape(alpha, scale, 1.0), mean, variance)
     chance, first, second = _positive_part(mean, variance)
     below = 0.5 * math.erfc(mean / math.sqrt(2.0 * variance))
     once, twice = _exponential_part(1.0, mean, variance), _exponential_part(2.0, mean, variance)
@@ -157,27 +186,21 @@ def _point(value: Callable[[float], float], slope: Callable[[float], float], mea
     return Moments(here, here * here, 0.5 * (slope(mean - step) ** 2 + slope(mean + step) ** 2))
 
 
-def _integrate(
-    value: Callable[[float], float],
-    slope: Callable[[float], float],
-    mean: float,
-    variance: float,
-    kinks: tuple[float, ...],
-) -> Moments:
+def _integrate(found: Shape, mean: float, variance: float) -> Moments:
     """Gauss-Legendre on pieces that end at every kink: an unsplit rule needs thousands of nodes for the same digits."""
     sigma = math.sqrt(variance)
     low, high = mean - _REACH * sigma, mean + _REACH * sigma
     if not low < mean < high:
-        return _point(value, slope, mean)
-    inner = {mean - 3.0 * sigma, mean, mean + 3.0 * sigma, *_BENDS, *kinks}
+        return _point(found.value, found.slope, mean)
+    inner = {mean - 3.0 * sigma, mean, mean + 3.0 * sigma, *_BENDS, *found.kinks}
     ends = [low, *sorted(end for end in inner if low < end < high), high]
     total = first = second = slope2 = 0.0
     for left, right in pairwise(ends):
         middle, half = 0.5 * (left + right), 0.5 * (right - left)
-        for node, weight in _legendre(_NODES):
+        for node, weight in legendre(_NODES):
             z = middle + half * node
             mass = half * weight * math.exp(-0.5 * ((z - mean) / sigma) ** 2)
-            here, steep = value(z), slope(z)
+            here, steep = found.value(z), found.slope(z)
             total += mass
             first += mass * here
             second += mass * here * here
@@ -186,7 +209,7 @@ def _integrate(
 
 
 @cache
-def _legendre(count: int) -> tuple[tuple[float, float], ...]:
+def legendre(count: int) -> tuple[tuple[float, float], ...]:
     """Nodes and weights on [-1, 1], by Newton's method from the usual first guess."""
     found = []
     for index in range(count):

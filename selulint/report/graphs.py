@@ -8,6 +8,8 @@ from html import escape
 from typing import Any
 
 from selulint.graph import Init, Kind, Model, Op
+from selulint.moments.propagate import Statistics
+from selulint.predict import predictions
 
 # What of a layer's arguments tells one layer from another at a glance.
 _SIZES = (
@@ -35,8 +37,9 @@ def text(models: Sequence[Model]) -> Iterator[str]:
     """A table for each model, and what is not understood in it."""
     for number, model in enumerate(models):
         yield ("\n" if number else "") + f"{_title(model)}\n"
-        rows = [_row(model, op) for op in model.ops]
-        widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
+        predicted = _predicted(model)
+        rows = [_row(model, op, predicted[op.index]) for op in model.ops]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in range(6)]
         for row in rows:
             yield ("  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True))).rstrip() + "\n"
 
@@ -51,8 +54,11 @@ def dot(models: Sequence[Model]) -> Iterator[str]:
     yield 'digraph selulint {\n  rankdir=TB;\n  node [shape=box, style=rounded, fontname="Helvetica", fontsize=11];\n'
     for number, model in enumerate(models):
         yield f"  subgraph cluster_{number} {{\n    label={json.dumps(_title(model))};\n"
+        predicted = _predicted(model)
         for op in model.ops:
-            label = json.dumps("\n".join(filter(None, (_what(op), op.label, _where(model, op)))))
+            label = json.dumps(
+                "\n".join(filter(None, (_what(op), op.label, _where(model, op), _figures(op, predicted[op.index]))))
+            )
             yield f'    m{number}_{op.index} [label={label}, color="{_colour(op)}"];\n'
         for op in model.ops:
             yield from (f"    m{number}_{source} -> m{number}_{op.index};\n" for source in op.inputs)
@@ -93,9 +99,11 @@ def _picture(model: Model, top: int) -> Iterator[str]:
             x0, y0 = at(source)
             bend = y - _ROW + 7  # down its own column, over to the reader's in the last row
             yield f'<path d="M{x0} {y0 + 7} L{x0} {bend} C{x0} {y - 10} {x} {bend + 3} {x} {y - 7}"/>\n'
+    predicted = _predicted(model)
     for op in model.ops:
         x, y = at(op.index)
-        about = " · ".join(filter(None, (op.label, _init(op.weight), _where(model, op))))
+        figures = _figures(op, predicted[op.index])
+        about = " · ".join(filter(None, (op.label, _init(op.weight), _where(model, op), figures)))
         yield (
             f'<circle cx="{x}" cy="{y}" r="7" fill="{_colour(op)}"/><text x="{names}" y="{y + 4}">{escape(_what(op))}'
             f'<tspan class="faint" dx="12">{escape(about)}</tspan></text>\n'
@@ -128,9 +136,27 @@ def _title(model: Model) -> str:
     return f"{model.name} ({', '.join(facts)})"
 
 
-def _row(model: Model, op: Op) -> tuple[str, str, str, str, str, str]:
+def _predicted(model: Model) -> list[Statistics | None]:
+    """In training, with inputs that are standardised before the first layer."""
+    return predictions(model, training=True, standardised=True)
+
+
+def _row(model: Model, op: Op, found: Statistics | None) -> tuple[str, ...]:
     reads = " ".join(map(str, op.inputs))
-    return f"{op.index:4}", _what(op), op.label, _where(model, op), _init(op.weight), f"<- {reads}" if reads else ""
+    facts = _what(op), op.label, _where(model, op), _init(op.weight), _figures(op, found)
+    return f"{op.index:4}", *facts, f"<- {reads}" if reads else ""
+
+
+def _figures(op: Op, found: Statistics | None) -> str:
+    """Of an activation: the predicted statistics, and between what the variance of one draw lies."""
+    if op.kind is not Kind.ACTIVATION or found is None:
+        return ""
+    band = "" if found.band is None else f" ({found.band[0]:.3g} to {found.band[1]:.3g})"
+    return f"mean {_rounded(found.mean)}, variance {found.variance:.3g}{band}"
+
+
+def _rounded(mean: float) -> str:
+    return f"{mean:.2g}" if abs(mean) >= 5e-4 else "0"
 
 
 def _what(op: Op) -> str:
@@ -167,11 +193,11 @@ def _model(model: Model) -> dict[str, Any]:
         "part": model.part,
         "unfinished": model.unfinished,
         "outputs": sorted(model.outputs),
-        "ops": [_op(model, op) for op in model.ops],
+        "ops": [_op(model, op, found) for op, found in zip(model.ops, _predicted(model), strict=True)],
     }
 
 
-def _op(model: Model, op: Op) -> dict[str, Any]:
+def _op(model: Model, op: Op, found: Statistics | None) -> dict[str, Any]:
     location = None
     if op.place is not None:
         row, column = model.file.source.locate(op.place.span.start)
@@ -192,7 +218,12 @@ def _op(model: Model, op: Op) -> dict[str, Any]:
         "weight": _law(op.weight),
         "bias": _law(op.bias),
         "rivals": sorted(op.rivals),
+        "predicted": None if found is None else _statistics(found),
     }
+
+
+def _statistics(found: Statistics) -> dict[str, Any]:
+    return {"mean": found.mean, "variance": found.variance, "per_unit": found.per_unit, "band": found.band}
 
 
 def _law(init: Init | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from selulint.diagnostic import Diagnostic, Fix, Span
+from selulint.diagnostic import Diagnostic, Fix, Prediction, Span
 from selulint.report import Report
 from selulint.source import Source
 
@@ -46,10 +46,14 @@ def _object(diagnostic: Diagnostic, source: Source | None) -> dict[str, Any]:
         ],
         "url": None,
     }
-    if (prediction := diagnostic.prediction) is not None:
-        numbers = {"mean": prediction.mean, "variance": prediction.variance}
-        shaped["prediction"] = {"layer": prediction.layer, **numbers}
+    if diagnostic.prediction is not None:
+        shaped["prediction"] = _prediction(diagnostic.prediction)
     return shaped
+
+
+def _prediction(prediction: Prediction) -> dict[str, Any]:
+    end = {} if prediction.end is None else {"end": _prediction(prediction.end)}
+    return {"layer": prediction.layer, "mean": prediction.mean, "variance": prediction.variance, **end}
 
 
 def _fix(fix: Fix, source: Source | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from selulint.diagnostic import Diagnostic
 from selulint.migrate import Migration, Step
-from selulint.moments.steps import Statistics
+from selulint.moments.propagate import Statistics
 from selulint.source import Source
 
 _HEADER = ("layer", "activation", "mean", "variance", "", "mean", "variance")
@@ -50,8 +50,8 @@ def _table(steps: Sequence[Step], changed: bool) -> Iterator[str]:
 
 
 def _numbers(found: Statistics | None) -> tuple[str, str]:
-    # What is left of rounding at the fixed point is no mean.
-    return ("?", "?") if found is None else (f"{round(found.mean, 6) + 0.0:.3g}", f"{found.variance:.3g}")
+    # What finite widths add to the mean at the fixed point is nothing to read.
+    return ("?", "?") if found is None else (f"{round(found.mean, 3) + 0.0:.3g}", f"{found.variance:.3g}")
 
 
 def _reasons(what: str, found: Sequence[Diagnostic], path: str, source: Source | None) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.dropouts import PLAIN_DROPOUTS, alpha_dropout, selu_beside
 from selulint.graph import Kind, Model
+from selulint.predict import as_written
 from selulint.rules import rule
 
 
@@ -44,7 +45,7 @@ def dropout_with_selu(model: Model) -> Iterator[Finding]:
         rate = op.args.get("p", op.args.get("rate"))
         effect = f"multiplies the variance by {1 / (1 - rate):.3g}" if _is_rate(rate) else "raises the variance"
         message = f"`{op.title}` in a SELU chain {effect}; AlphaDropout keeps it"
-        yield Finding(op.place.span, message, related, alpha_dropout(model, op))
+        yield Finding(op.place.span, message, related, alpha_dropout(model, op), prediction=as_written(model, op))
 
 
 def _is_rate(rate: object) -> bool:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import starts_off_zero, zero_bias
 from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op, Place
+from selulint.moments.chains import after_biases
 from selulint.moments.fitting import bias_moments
-from selulint.moments.propagate import after_biases
+from selulint.predict import as_written
 from selulint.rules import rule
 
 # Up to this change of mean or variance a bias is worth a note only.
@@ -62,7 +63,8 @@ def selu_bias_init(model: Model) -> Iterator[Finding]:
         )
         small = max(abs(mean), abs(variance - 1)) < _TOLERABLE and abs(found[0]) < _TOLERABLE
         severity = Severity.NOTE if small else None
-        yield Finding(place.span, message, related, zero_bias(model, ops), severity)
+        told = as_written(model, ops[0])
+        yield Finding(place.span, message, related, zero_bias(model, ops), severity, told)
 
 
 def _start(mean: float, variance: float) -> str:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Prediction, Refusal, Related, Severity
+from selulint.diagnostic import Finding, Refusal, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Kind, Model, Op
 from selulint.moments.maps import SANE_WINDOW
-from selulint.moments.propagate import variance_after
+from selulint.predict import foretold
 from selulint.rules import rule
 
 _ELSEWHERE = Refusal("the layer is not spelled in this file")
@@ -63,13 +63,12 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
             message = f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init, which {why}"
             yield Finding(op.place.span, message, related, fix, Severity.NOTE)
             continue
-        variance = variance_after(tau, depth)
-        layer = f"{depth} layer{'s' * (depth != 1)}"
+        words, told = foretold(model, op, tau, depth)
         message = (
             f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init (gain {tau:.3g}): "
-            f"predicted variance {variance:.2g} after {layer} (self-normalizing: 1)"
+            f"{words} (self-normalizing: 1)"
         )
-        yield Finding(op.place.span, message, related, fix, prediction=Prediction(op.title, 0.0, variance))
+        yield Finding(op.place.span, message, related, fix, prediction=told)
 
 
 def _from_elsewhere(op: Op, activation: Op, tau: float | None) -> Iterator[Finding]:

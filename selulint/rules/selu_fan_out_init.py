@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
+from selulint.predict import as_written
 from selulint.rules import rule
 
 # A standard deviation that is 1/sqrt(fan_out) is meant to be; one that is only near it is another number.
@@ -59,7 +60,7 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
             {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
         )
         message = f"`{init.name}` gives {names} variance 1/fan_out where SELU needs 1/fan_in ({told})"
-        yield Finding(place.span, message, related, lecun_init(model, ops))
+        yield Finding(place.span, message, related, lecun_init(model, ops), prediction=as_written(model, ops[0]))
 
 
 def takes_wrong_fan(init: Init) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
-from selulint.moments.propagate import variance_after
+from selulint.predict import foretold
 from selulint.rules import rule
 
 
@@ -50,15 +50,15 @@ def selu_gain_init(model: Model) -> Iterator[Finding]:
         assert init is not None
         tau = 0.5625 if init.gain is None else init.gain
         depth = len({op.layer for op in ops})
-        variance = variance_after(tau, depth)
+        words, told = foretold(model, ops[0], tau, depth)
         related = tuple(
             {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
         )
         message = (
             f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: '
-            f"predicted variance {variance:.2g} after {depth} layer{'s' * (depth != 1)} (self-normalizing: 1)"
+            f"{words} (self-normalizing: 1)"
         )
-        yield Finding(place.span, message, related, lecun_init(model, ops))
+        yield Finding(place.span, message, related, lecun_init(model, ops), prediction=told)
 
 
 def _asks_for_selu(init: Init) -> bool:

@@ -6,6 +6,7 @@ from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.maps import SANE_WINDOW
+from selulint.predict import as_written
 from selulint.rules import rule
 from selulint.rules.selu_fan_out_init import takes_wrong_fan
 
@@ -53,7 +54,7 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
             {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
         )
         message = f"`{init.name}` does not fit the SELU after {names} ({told})"
-        yield Finding(place.span, message, related, lecun_init(model, ops))
+        yield Finding(place.span, message, related, lecun_init(model, ops), prediction=as_written(model, ops[0]))
 
 
 def _is_wrong(init: Init) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Prediction, Severity
 from selulint.fix.residuals import Residual, residuals, scaled_residual
 from selulint.graph import Kind, Model
-from selulint.moments.propagate import residual_variance
+from selulint.moments.chains import residual_variance
 from selulint.rules import rule
 
 

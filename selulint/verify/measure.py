@@ -133,21 +133,32 @@ class Recorder(TorchFunctionMode):
         """The figures of all activations in order; the one place where the device is waited for."""
         if not self.seen:
             return []
-        device = self.seen[0].sums[0].device
-        # On the CPU, because MPS has no double precision.
-        sums = torch.stack([torch.stack(each.sums).to(device) for each in self.seen]).cpu().double().tolist()
+        rows = self._fetched()
         others = any(each.function in HIDDEN - GATES for each in self.seen if each.before < self._parametric)
         found = []
-        for each, (first, second) in zip(self.seen, sums, strict=True):
+        for each, (first, second, *rest) in zip(self.seen, rows, strict=True):
             mean = first / each.count
-            unit, dead, saturated = (value.item() for value in each.detail) if each.detail else (None, None, None)
+            unit, dead, saturated = rest[:3] if each.detail else (None, None, None)
             saturated = saturated if each.function in _BOUNDS else None
-            gradient = torch.stack(each.gradients).mean().item() if each.gradients else None
+            gradient = rest[3] if each.gradients else None
             inner = each.before < self._parametric and not (each.function in GATES and others)
             variance = max(second / each.count - mean * mean, 0.0) if second == second else second
             found.append(
                 Reading(each.function, each.layer, each.line, inner, mean, variance, unit, dead, saturated, gradient)
             )
+        return found
+
+    def _fetched(self) -> list[list[float]]:
+        """All that was computed on the device, in one go: sums, the three details, the gradient; 0 where there is none."""
+        device = self.seen[0].sums[0].device
+        nothing = torch.zeros((), device=device)
+        rows = []
+        for each in self.seen:
+            gradient = torch.stack(each.gradients).mean() if each.gradients else nothing
+            parts = (*each.sums, *(each.detail or (nothing,) * 3), gradient)
+            rows.append(torch.stack([part.to(device) for part in parts]))
+        # Double precision only on the CPU: MPS has none.
+        found: list[list[float]] = torch.stack(rows).cpu().double().tolist()
         return found
 
 
