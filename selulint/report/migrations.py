@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from selulint.diagnostic import Diagnostic
@@ -11,6 +12,8 @@ from selulint.migrate import Migration, Step
 from selulint.moments.propagate import Statistics
 from selulint.source import Source
 
+# Rows that say the same are shown up to this number.
+_ALIKE = 4
 _HEADER = ("layer", "activation", "mean", "variance", "", "mean", "variance")
 
 
@@ -36,11 +39,11 @@ def _table(steps: Sequence[Step], changed: bool) -> Iterator[str]:
         arrow = f"{step.was} -> {step.now}" if step.now and step.now != step.was else step.was
         rows.append((step.layer or "?", arrow, *_numbers(step.before), "->", *_numbers(step.after)))
     kept: list[tuple[str, ...]] = []
-    for row in rows:  # a deep stack has many rows that say the same
-        if len(kept) > 1 and kept[-1][1:] == row[1:] == kept[-2][1:]:
-            kept[-1] = row
-        else:
-            kept.append(row)
+    for _, group in groupby(rows, key=lambda row: row[1:]):  # a deep stack has many rows that say the same
+        alike = list(group)
+        if len(alike) > _ALIKE:
+            alike = [alike[0], (f"({len(alike) - 2} more like these)", *[""] * (len(_HEADER) - 1)), alike[-1]]
+        kept += alike
     shown = [_HEADER, *kept]
     if not changed:
         shown = [row[:4] for row in shown]

@@ -54,10 +54,7 @@ def selu_gain_init(model: Model) -> Iterator[Finding]:
         related = tuple(
             {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
         )
-        message = (
-            f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: '
-            f"{words} (self-normalizing: 1)"
-        )
+        message = f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: {words} (self-normalizing: 1)'
         yield Finding(place.span, message, related, lecun_init(model, ops), prediction=told)
 
 

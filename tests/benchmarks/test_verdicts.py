@@ -23,7 +23,9 @@ def _alarms(width: int, depth: int, groups: int, seeds: int) -> int:
 
 
 @pytest.mark.parametrize("depth", [8, 32])
-@pytest.mark.parametrize(("width", "groups", "seeds", "allowed"), [(256, 200, 1, 0), (64, 200, 5, 2)])
+@pytest.mark.parametrize(
+    ("width", "groups", "seeds", "allowed"), [(64, 200, 5, 2), (256, 200, 1, 0), (1024, 200, 1, 0)]
+)
 def test_false_alarms(
     width: int, groups: int, seeds: int, allowed: int, depth: int, capsys: pytest.CaptureFixture[Any]
 ) -> None:
