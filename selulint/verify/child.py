@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from selulint.verify import stand_in
+from selulint.verify import on_tensorflow, stand_in
 from selulint.verify.feeding import INPUT_SEED, Feed, feed_of
 from selulint.verify.origin import files_of, owners_of, recorded
 from selulint.verify.running import Mode, blame, choose_device, device_name, is_keras, is_memory, run, seed_all
@@ -24,13 +24,14 @@ _MOVES = (("x2", 2.0, 0.0), ("x0.5", 0.5, 0.0), ("+0.5", 1.0, 0.5))
 
 def main() -> None:
     """Do what the request asks and write {"error": ...} or the measurements to the request's `answer` file."""
-    with open(sys.argv[1], encoding="utf-8") as file:
+    asked = sys.argv[1]
+    with open(asked, encoding="utf-8") as file:
         request = json.load(file)
     # What the user's code sees as its command line is not ours.
     sys.argv[:] = [request["target"]]
     answer: dict[str, Any]
     try:
-        answer = _measure(request)
+        answer = _measure(request, asked)
     except TargetError as error:
         answer = {"error": str(error)}
     except SystemExit as error:
@@ -45,7 +46,7 @@ def main() -> None:
     os._exit(0)  # threads that the user's code left behind, and what it wants done at the exit, must not hold us up
 
 
-def _measure(request: dict[str, Any]) -> dict[str, Any]:
+def _measure(request: dict[str, Any], asked: str) -> dict[str, Any]:
     try:
         device, notes = choose_device(request["device"])
     except ValueError as error:
@@ -53,8 +54,13 @@ def _measure(request: dict[str, Any]) -> dict[str, Any]:
     os.environ["KERAS_TORCH_DEVICE"] = device
     replace_sources(request["sources"])
     stand_in.install()
+    on_tensorflow.install()
     with recorded():
         target, module = load(request["target"])
+    if on_tensorflow.is_wanted():
+        on_tensorflow.restart(("-m", "selulint.verify.child", asked))
+    if on_tensorflow.is_used():
+        device, notes = on_tensorflow.prepare(request["device"], request["dtype"])
     build, fresh = builder(target, request["args"])
     if not fresh and request["seeds"] > 1:
         notes.append("the target is a finished model: its weights are the same for every seed, so it ran once")
@@ -162,15 +168,17 @@ def _has_fresh_norms(model: Any) -> bool:
     """Whether there are batch norms whose running statistics are still those of the initialisation."""
     if is_keras(model):
         norms = [each for each in model._flatten_layers() if type(each).__name__ == "BatchNormalization"]
-        return any(not float(each.moving_mean.value.abs().sum()) for each in norms if each.built)
+        return any(not each.moving_mean.numpy().any() for each in norms if each.built)
     norms = [each for each in model.modules() if isinstance(each, torch.nn.modules.batchnorm._BatchNorm)]
     return any(each.running_mean is not None and not float(each.running_mean.abs().sum()) for each in norms)
 
 
 def _fingerprint(model: Any) -> tuple[float, ...] | None:
     """A few sums of weights, by which two draws of them differ; None for a model that has none."""
-    values = [variable.value for variable in model.variables] if is_keras(model) else list(model.parameters())
-    sums = [value.detach().float().sum().item() for value in values[:8] if isinstance(value, torch.Tensor)]
+    if is_keras(model):
+        sums = [float(variable.numpy().astype("float64").sum()) for variable in model.variables[:8]]
+    else:
+        sums = [value.detach().float().sum().item() for value in [*model.parameters()][:8]]
     return tuple(sums) or None
 
 

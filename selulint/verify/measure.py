@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from selulint.verify.readings import GATES, HANDWRITTEN, HIDDEN, Reading
 
-_PARAMETRIC = frozenset(
+PARAMETRIC = frozenset(
     "linear bilinear matmul mm bmm addmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
     "embedding multi_head_attention_forward einsum".split()
 )
@@ -37,6 +37,7 @@ class _Seen:
     detail: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
     gradients: list[torch.Tensor] = field(default_factory=list)
     before: int = 0
+    source: Any = None
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class _Parts:
 _CURVES = frozenset({"exp", "expm1", "elu", "celu"})
 _BENDS = frozenset({"max", "min", "maximum", "minimum", "relu"})
 _SCALES = frozenset({"mul", "rmul", "imul"})
-_COMPOSING = frozenset({"exp", "expm1", "max", "min", "maximum", "minimum", "where", "add", "radd", "iadd"}) | _SCALES
+COMPOSING = frozenset({"exp", "expm1", "max", "min", "maximum", "minimum", "where", "add", "radd", "iadd"}) | _SCALES
 
 
 class Recorder(TorchFunctionMode):
@@ -88,7 +89,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.seen: list[_Seen] = []
         self._names, self._detail, self._gradients = names, detail, gradients
-        self._layer, self._parametric = "", 0
+        self.layer, self._parametric = "", 0
         self._parts = _Parts()
         self.drops = False
 
@@ -96,8 +97,12 @@ class Recorder(TorchFunctionMode):
         self, func: Callable[..., Any], types: Iterable[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "").strip("_")
-        if name in _COMPOSING and isinstance(result, torch.Tensor) and self._parts.complete(name, result, args):
+        self.ran(getattr(func, "__name__", "").strip("_"), result, args, kwargs or {})
+        return result
+
+    def ran(self, name: str, result: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Take note of one operation and what came out of it."""
+        if name in COMPOSING and isinstance(result, torch.Tensor) and self._parts.complete(name, result, args):
             del self.seen[self._parts.start :]
             self._record(HANDWRITTEN, result)
         if name in HIDDEN or name == "sigmoid":
@@ -106,20 +111,19 @@ class Recorder(TorchFunctionMode):
                 self._parts.note(name, result)
         elif name.endswith("dropout"):
             self.drops = True
-        elif name in _PARAMETRIC:
+        elif name in PARAMETRIC:
             self._parametric += 1
             self._parts = _Parts(len(self.seen))
-            for value in (*args[1:3], *(kwargs or {}).values()):
+            for value in (*args[1:3], *kwargs.values()):
                 if isinstance(value, torch.Tensor) and (found := self._names.get(value.data_ptr())):
-                    self._layer = found
+                    self.layer = found
                     break
-        return result
 
     def _record(self, name: str, result: torch.Tensor) -> None:
         flat = result.detach().reshape(-1)
         if flat.dtype not in (torch.float32, torch.float64):
             flat = flat.float()
-        seen = _Seen(name, self._layer, _caller(), flat.numel(), (flat.sum(), torch.dot(flat, flat)))
+        seen = _Seen(name, self.layer, _caller(), flat.numel(), (flat.sum(), torch.dot(flat, flat)))
         seen.before = self._parametric
         if self._detail and result.dim() > 1:
             seen.detail = _per_unit(name, result.detach()[:_DETAIL_ROWS].float())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -20,7 +21,6 @@ _KEPT = 65_536
 _ENVIRONMENT = {
     "TORCHDYNAMO_DISABLE": "1",
     "PYTORCH_JIT": "0",
-    "KERAS_BACKEND": "torch",
     "MPLBACKEND": "Agg",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
@@ -43,7 +43,12 @@ def ask(module: str, request: Mapping[str, Any], timeout: float) -> dict[str, An
         asked, answer = os.path.join(place, "request.json"), os.path.join(place, "answer.json")
         with open(asked, "w", encoding="utf-8") as file:
             json.dump({**request, "answer": answer}, file)
-        environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {
+            **os.environ,
+            **_ENVIRONMENT,
+            "KERAS_BACKEND": _backend(),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
         with subprocess.Popen(
             [sys.executable, "-m", module, asked],
             stdin=subprocess.DEVNULL,
@@ -60,6 +65,12 @@ def ask(module: str, request: Mapping[str, Any], timeout: float) -> dict[str, An
         with open(answer, encoding="utf-8") as answered:
             found: dict[str, Any] = json.load(answered)
     return found
+
+
+def _backend() -> str:
+    """What Keras is to run on: TensorFlow where that is asked for, or (as the child finds out) needed by the model."""
+    asked = os.environ.get("KERAS_BACKEND") == "tensorflow" and importlib.util.find_spec("tensorflow") is not None
+    return "tensorflow" if asked else "torch"
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float) -> tuple[int | None, str]:

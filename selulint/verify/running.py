@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import random
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from selulint.verify import on_tensorflow
 from selulint.verify.measure import Recorder, parameter_names
 from selulint.verify.readings import Reading
 
@@ -49,6 +51,9 @@ def run(
 ) -> Run:
     """Run a model and measure its activations; `detail` and `gradients` as `Recorder` has them."""
     keras = is_keras(model)
+    if keras and on_tensorflow.is_used():
+        training = mode.train or mode.dropout
+        return Run(on_tensorflow.run(model, inputs, training, detail, gradients), _has_dropout(model))
     if isinstance(model, torch.nn.Module) and not keras:
         _prepare(model, mode)
     if gradients and not keras and not any(each.requires_grad for each in model.parameters()):
@@ -145,9 +150,11 @@ def precision(mode: Mode) -> contextlib.AbstractContextManager[Any]:
 
 
 def seed_all(seed: int) -> None:
-    """Seed every source of weights: Keras on torch draws its seeds from Python's own."""
+    """Seed every source of weights: Keras draws its seeds from Python's own."""
     torch.manual_seed(seed)
     random.seed(seed)
+    if on_tensorflow.is_used():
+        on_tensorflow.seed(seed)
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed(seed)
@@ -162,4 +169,5 @@ def blame(error: BaseException) -> str:
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(_OURS)]
     own = [each for each in frames if "site-packages" not in each.filename and not each.filename.startswith("<frozen")]
     place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{place}"
+    said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return f"{type(error).__name__}: {' '.join(said.split())[:300]}{place}"
