@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
 from selulint.diagnostic import Refused, Repair
@@ -12,7 +12,7 @@ from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
 from selulint.fix.mixed import with_mixed
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
-from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
+from selulint.graph import GLOBAL_POOLS, Kind, Model, Op, Place
 from selulint.moments.chains import stays_in_box
 
 Wanted: TypeAlias = Callable[[Model, Op], bool]
@@ -38,8 +38,14 @@ def without_norms(model: Model) -> Repair:
 
 def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
     def compose(made: Plan) -> None:
+        wanted = {
+            id(each): [op for op in each.of(Kind.ACTIVATION) if is_wanted is not None and is_wanted(each, op)]
+            for each in model.component
+        }
+        places = {op.place for ops in wanted.values() for op in ops}
         for each in model.component:
-            converted = [op for op in each.of(Kind.ACTIVATION) if is_wanted is not None and is_wanted(each, op)]
+            converted = wanted[id(each)]
+            _add_ends(made, each, converted, places)
             if converted:
                 _add_mixed(made, each, converted)
             chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
@@ -47,6 +53,23 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
                 _repair_one(made, each, chain, converted)
 
     return composed(model, message, compose)
+
+
+def _add_ends(made: Plan, model: Model, converted: list[Op], places: Collection[Place | None]) -> None:
+    """An activation that is written once for the inside and the end of a block is the same one in both."""
+    ends = [
+        op
+        for op in model.of(Kind.ACTIVATION)
+        if op.place in places and op not in converted and _is_behind_layer(model, op) and _only_ends(model, op)
+    ]
+    if ends:
+        made.doubt("the same activation also ends a model")
+    converted.extend(ends)
+
+
+def _only_ends(model: Model, op: Op) -> bool:
+    """Whether what `op` computes leaves the model, and does nothing else in it."""
+    return op.index in model.outputs and not model.downstream(op, merges=True)
 
 
 def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
@@ -65,8 +88,11 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
         if _touches(model, op, indices):
             to_alpha(made, model, op)
-    norms = [op for op in model.of(Kind.NORM) if _touches(model, op, indices)]
+    # A norm that ends a branch stands before the activation behind the sum.
+    norms = [op for op in model.of(Kind.NORM) if _touches(model, op, indices, merges=True)]
     for op in norms:
+        if any(other.place == op.place and other not in norms for other in model.of(Kind.NORM)):
+            raise Refused("the same norm is also used beside no SELU")
         _drop_norm(made, model, op)
     layers = [op for op in model.of(Kind.PARAMETRIC) if any(n.index in indices for n in model.downstream(op))]
     # Sums that a norm, or nothing at all, kept in check are as wrong in a SELU network as plain dropout.
@@ -133,9 +159,9 @@ def _feeds(model: Model, op: Op, chain: set[int]) -> bool:
     return any(near.index in chain for layer in after for near in model.downstream(layer))
 
 
-def _touches(model: Model, op: Op, chain: set[int]) -> bool:
+def _touches(model: Model, op: Op, chain: set[int], merges: bool = False) -> bool:
     """Whether an activation of the chain is right before or right behind `op`, with no global pool in between."""
-    if any(near.index in chain for near in model.downstream(op)):
+    if any(near.index in chain for near in model.downstream(op, merges=merges)):
         return True
     return any(near.index in chain for near in before_pool(model, op))
 
@@ -158,10 +184,11 @@ def _drop_norm(made: Plan, model: Model, op: Op) -> None:
         if not initialisers.remove_keras_layer(made.draft, op):
             raise Refused("the norm cannot be taken out of this expression")
     else:
+        # Where a class is passed around, every norm that is made of it goes: Identity takes any arguments.
         name = made.draft.refer_like(op.symbol, "torch.nn.Identity")
-        if name is None or not hasattr(op.place.node, "args"):
+        if name is None:
             raise Refused("the norm is not built here")
-        made.draft.replace(op.place, f"{name}()")
+        made.draft.replace(op.place, f"{name}()" if hasattr(op.place.node, "args") else name)
     for layer in model.upstream(op):
         if layer.kind is Kind.PARAMETRIC and made.first("bias", layer.place):
             assert layer.place is not None
