@@ -10,6 +10,7 @@ from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
 from selulint.fix.mixed import with_mixed
+from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op
@@ -32,7 +33,7 @@ def selu_at(model: Model, is_wanted: Wanted) -> Repair:
 
 
 def without_norms(model: Model) -> Repair:
-    """Take the batch norms out of the SELU chains of this model's component and give their layers LeCun initialisation."""
+    """Take the norms out of the SELU chains of this model's component and give their layers LeCun initialisation."""
     return _repair(model, None, "remove the norm and initialise with LeCun normal")
 
 
@@ -65,15 +66,31 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
         if _touches(model, op, indices):
             to_alpha(made, model, op)
-    norms = [op for op in model.of(Kind.NORM) if _touches(model, op, indices)]
+    norms = _norms_to_drop(made, model, indices, has_converted=bool(converted))
     for op in norms:
-        _drop_norm(made, model, op)
+        drop_norm(made, model, op)
     layers = [op for op in model.of(Kind.PARAMETRIC) if any(n.index in indices for n in model.downstream(op))]
     # Sums that a norm, or nothing at all, kept in check are as wrong in a SELU network as plain dropout.
     for residual in residuals(model, indices, {op.index for op in norms}):
         scale(made, residual)
         layers += [op for op in residual.layers if op not in layers and op.weight is not None]
     initialisers.make_lecun(made, model, layers)
+
+
+def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: bool) -> list[Op]:
+    """The norms of a chain, unless one has a purpose of its own: then it stays, and a migration is refused."""
+    redundant = {op.index for op, _ in norms_beside_selu(model, *OTHER_NORMS)} if not has_converted else set()
+    found = []
+    for op in model.of(Kind.NORM):
+        if not _touches(model, op, chain):
+            continue
+        if op.function == "batch_norm" or op.index in redundant:
+            found.append(op)
+        elif has_converted:
+            raise Refused(f"{op.function} stays in the chain")
+        else:
+            made.doubt("a norm that serves another part of the model stays")
+    return found
 
 
 def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
@@ -138,33 +155,3 @@ def _touches(model: Model, op: Op, chain: set[int]) -> bool:
     if any(near.index in chain for near in model.downstream(op)):
         return True
     return any(near.index in chain for near in before_pool(model, op))
-
-
-def _drop_norm(made: Plan, model: Model, op: Op) -> None:
-    if op.function != "batch_norm":
-        raise Refused(f"{op.function} stays in the chain")
-    if op.place is None or op.symbol is None or op.layer == 0:
-        raise Refused("a functional norm cannot be taken out")
-    if op.addressed:
-        raise Refused("code elsewhere uses the parameters of the norm")
-    if not op.name.startswith(("torch.", "keras.")):
-        raise Refused("a norm that is an argument or a function cannot be taken out")
-    if not made.first("norm", op.place):
-        return
-    made.doubt("removing the norm removes its keys from the state_dict")
-    if any(near.kind is Kind.INPUT for near in model.upstream(op)):
-        raise Refused("the norm standardises the input")
-    if model.framework == "keras":
-        if not initialisers.remove_keras_layer(made.draft, op):
-            raise Refused("the norm cannot be taken out of this expression")
-    else:
-        name = made.draft.refer_like(op.symbol, "torch.nn.Identity")
-        if name is None or not hasattr(op.place.node, "args"):
-            raise Refused("the norm is not built here")
-        made.draft.replace(op.place, f"{name}()")
-    for layer in model.upstream(op):
-        if layer.kind is Kind.PARAMETRIC and made.first("bias", layer.place):
-            assert layer.place is not None
-            name = "use_bias" if model.framework == "keras" else "bias"
-            if layer.args.get(name) is False and not made.draft.remove_argument(layer.place, name):
-                raise Refused("the bias of the layer before the norm cannot be restored")
