@@ -127,7 +127,7 @@ class Op:
     have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
     selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
     `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
-    `constraint` names what recomputes or holds down the weight, and where; `lost` is an initialisation that this undoes.
+    `constraints` name what recomputes or holds down the weight, and where; `lost` is an initialisation that this undoes.
     `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
     """
 
@@ -150,7 +150,7 @@ class Op:
     rivals: frozenset[str] = frozenset()
     spelled: Mapping[str, Place] = field(default_factory=dict)
     addressed: bool = False
-    constraint: tuple[str, Place] | None = None
+    constraints: tuple[tuple[str, Place], ...] = ()
     lost: Place | None = None
     handwritten: Handwritten | None = None
 

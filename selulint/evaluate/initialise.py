@@ -12,6 +12,7 @@ from selulint.evaluate.building import constants
 from selulint.evaluate.fans import constant, dimensions, fans, of_shape, product, shape
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.numbers import settled
+from selulint.evaluate.parametrise import computed_by
 from selulint.evaluate.values import (
     Array,
     BoundMethod,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 UNKNOWN_INIT = Init("unknown", None, False, None)
-# Cells of layers: the wrapper that computes their weight, and an initialisation that it makes vain.
-CONSTRAINT, LOST = "constraint", "lost"
+# The cell of a layer that holds an initialisation without effect.
+LOST = "lost"
 # Trained weights took the place of whatever there was.
 LOADED_INIT = Init("loaded", None, False, None)
 # What in-place tensor methods compute, as the initialiser functions of the same effect.
@@ -228,8 +229,7 @@ def _deviation(owner: Array, law: str, args: Mapping[str, Any]) -> Value:
 
 def set_init(vm: Machine, owner: ModuleAttribute | Array, init: Init) -> None:
     if isinstance(owner, ModuleAttribute):
-        constraint = owner.owner.cells.get(CONSTRAINT)
-        if owner.name == "weight" and isinstance(constraint, Const) and constraint.value == "weight_norm":
+        if owner.name == "weight" and computed_by(owner.owner) == "weight_norm":
             # The weight is computed anew from its direction and length: what is written into it is gone.
             vm.write(owner.owner, LOST, Const(init.name, init.place))
             return

@@ -35,7 +35,7 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     defaults: list[Op] = []
     for op in layers:
         init = op.weight
-        if op.constraint is not None and op.constraint[0].endswith("_norm"):
+        if any(name in ("weight_norm", "spectral_norm") for name, _ in op.constraints):
             raise Refused("the weight is computed from others: what is written into it is lost")
         if op.function not in _LAYERS or op.name.startswith("torch.nn.Lazy"):
             raise Refused(f"{op.function} has no LeCun initialiser")

@@ -14,8 +14,6 @@ from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
 OTHER_NORMS = ("layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm")
 _TO_NORM = TRANSPARENT - {Kind.NORM}
 _CHAIN = frozenset({Kind.ACTIVATION, Kind.PARAMETRIC})
-# Arguments that stand without brackets wherever a call stood.
-_ATOMS = frozenset({"Name", "Attribute", "Call", "Subscript"})
 _PARAMETERS = frozenset({"weight", "bias", "running_mean", "running_var"})
 
 
@@ -111,15 +109,11 @@ def _drop_call(made: Plan, place: Place, name: str) -> None:
     """`F.layer_norm(x, (64,))` becomes `x`."""
     made.doubt("removing the norm changes what a trained model computes")
     call: Any = place.node
-    first = call.args[0] if name.startswith("torch.nn.functional.") and call.args else None
-    if first is None or first.star or (first.keyword is not None and first.keyword.value != "input"):
-        raise Refused("this norm cannot be taken out of its expression")
-    others = [arg.keyword.value if arg.keyword is not None else "" for arg in call.args[1:]]
+    others = [arg.keyword.value if arg.keyword is not None else "" for arg in getattr(call, "args", ())[1:]]
     if others.count("") > 1 or any(each in _PARAMETERS for each in others) or name.endswith(".batch_norm"):
         raise Refused("the norm has parameters of its own")
-    if type(first.value).__name__ not in _ATOMS:
+    if not name.startswith("torch.nn.functional.") or not made.draft.unwrap(place, others=True):
         raise Refused("this norm cannot be taken out of its expression")
-    made.draft.replace(place, Place(first.value, place.unit).text)
 
 
 def _restore_bias(made: Plan, model: Model, layer: Op) -> None:

@@ -46,7 +46,7 @@ def init_without_effect(model: Model) -> Iterator[Finding]:
         if op.lost is None or op.lost in said:
             continue
         said.add(op.lost)
-        related = (Related("the wrapper that computes the weight", op.constraint[1].span),) if op.constraint else ()
+        related = tuple(Related("the wrapper that computes the weight", place.span) for _, place in op.constraints[:1])
         message = (
             f"this initialiser does not reach `{op.title}`: `weight_norm` computes its weight from other parameters"
         )
