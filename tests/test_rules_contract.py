@@ -15,7 +15,7 @@ from selulint.run import lint_bytes
 HEADINGS = ["What", "Why", "Example", "Use instead", "Fix safety", "References"]
 RULES = all_rules()
 # The gain that PyTorch's initialisers have for "selu" has no counterpart in Keras, so nothing can be wrong there.
-TORCH_ONLY = {"init-without-effect", "selu-gain-init"}
+TORCH_ONLY = {"selu-gain-init"}
 
 
 def _name(rule: Rule) -> str:

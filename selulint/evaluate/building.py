@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+from selulint.evaluate.order import LOST
 from selulint.evaluate.parametrise import constraints
 from selulint.evaluate.values import Const, Either, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
-from selulint.graph import Init, Kind, Op, Place
+from selulint.graph import Init, Kind, Lost, Op, Place
 
 MAX_OPS = 4_000
 _BASES = count(0, MAX_OPS)
@@ -164,7 +165,6 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
     layer = draft.layer
     weight = draft.weight or (layer.init("weight") if layer else None)
     held = constraints(layer) if layer and draft.kind is Kind.PARAMETRIC else ()
-    lost = layer.cells.get("lost") if layer else None
     bias = draft.bias or (layer.init("bias") if layer else None)
     spelled = draft.spelled or (places(layer.args) if layer else {})
     return Op(
@@ -188,8 +188,15 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
         {name: place for name, place in spelled.items() if own(place)} if spelled else spelled,
         bool(layer and layer.cells.get("addressed")),
         constraints=tuple([(name, place) for name, place in held if own(place)]) if held else (),
-        lost=own(lost.place) if lost else None,
+        lost=_lost(layer, own) if layer and draft.kind is Kind.PARAMETRIC else (),
     )
+
+
+def _lost(layer: Layer, own: Callable[[Place | None], Place | None]) -> tuple[Lost, ...]:
+    found = layer.cells.get(LOST)
+    if not isinstance(found, tuple):
+        return ()
+    return tuple(replace(each, by=own(each.by)) for each in found if own(each.place) is not None)
 
 
 def _naming(draft: Draft) -> Place | None:

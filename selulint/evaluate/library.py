@@ -16,6 +16,7 @@ from selulint.evaluate import (
     keras_weights,
     layers,
     numbers,
+    order,
     parametrise,
     records,
     sequences,
@@ -278,8 +279,8 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "torch.utils.checkpoint.checkpoint": _checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
     "itertools.chain": _chain,
-    "copy.deepcopy": _first,
-    "copy.copy": _first,
+    "copy.deepcopy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
+    "copy.copy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
     "torch.nn.init.calculate_gain": _calculate_gain,
     **{
         f"torch.nn.utils.{room}{name}": parametrise.wrapper(name)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from selulint.evaluate import attributes, calls, imports, initialise, sequences
+from selulint.evaluate import attributes, calls, imports, initialise, modules, order, sequences
 from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
@@ -139,6 +139,7 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
 
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
     items, _ = iterate(vm, evaluate(vm, node.iter, scope))
+    _note_sweep(vm, node, scope)
     for item in items:
         assign(vm, node.target, item, scope)
         flow = run_block(vm, node.body, scope)
@@ -147,6 +148,23 @@ def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
         if flow is Flow.BREAK:
             return Flow.NORMAL
     return run_block(vm, node.orelse, scope)
+
+
+def _note_sweep(vm: Machine, node: Any, scope: Scope) -> None:
+    """A loop over all modules or parameters of an object that is being built."""
+    call = node.iter
+    if type(call) is not ast.Call or call.args or call.keywords or type(call.func) is not ast.Attribute:
+        return
+    listing = modules.SWEEPS.get(call.func.attr)
+    if listing is None or type(call.func.value) is not ast.Name or not vm.order.building:
+        return
+
+    def visit(layer: Layer) -> None:
+        for item in iterate(vm, listing(layer))[0]:
+            assign(vm, node.target, item, scope)
+            run_block(vm, node.body, scope)
+
+    order.sweep(vm, evaluate(vm, call.func.value, scope), visit, place_of(call, scope))
 
 
 def _while(vm: Machine, node: Any, scope: Scope) -> Flow:

@@ -31,7 +31,7 @@ def without_constraints(model: Model, layers: Sequence[Op]) -> Repair:
                     _remove_argument(made, op, name)
         made.doubt("the constraint may serve another purpose")
         # An initialiser that a wrapper made vain reaches the weight now, and is judged then.
-        make_lecun(made, model, [_bare(op) for op in layers if op.lost is None])
+        make_lecun(made, model, [_bare(op) for op in layers if not op.lost])
 
     return composed(model, "remove the constraint", compose)
 
