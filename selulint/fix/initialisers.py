@@ -116,7 +116,7 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
         return
     assert init.place is not None
     if function == "selu":
-        _doubt_others(made, model, init.place)
+        doubt_others(made, model, init.place)
     if any(_also_writes(other, init.place) for each in model.component for other in each.ops):
         raise Refused("the initialiser also writes vectors")
     if _takes_a_parameter(init.place):
@@ -127,7 +127,8 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
         raise Refused(f"`{init.name}` cannot be rewritten here")
 
 
-def _doubt_others(made: Plan, model: Model, place: Place) -> None:
+def doubt_others(made: Plan, model: Model, place: Place) -> None:
+    """Doubt a fix of an initialiser that other layers have too."""
     for each in model.component:
         for other in each.of(Kind.PARAMETRIC):
             places = (other.weight and other.weight.place, other.bias and other.bias.place)
@@ -150,7 +151,7 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     for each in model.component:
         if any(other.weight is not None and other.weight.place == place for other in each.ops):
             raise Refused("the initialiser also writes weights")
-    _doubt_others(made, model, place)
+    doubt_others(made, model, place)
     if _takes_a_parameter(place):
         made.doubt("callers choose an argument of the initialiser")
     if model.framework == "keras":
@@ -168,7 +169,7 @@ def _zero_torch(draft: Draft, place: Place) -> bool:
     if not _is_init_call(draft, place):
         draft.replace(place, f"{Place(function.value, place.unit).text}.zero_()")
         return True
-    target, zeros = _target(draft, place), draft.refer_like(Place(function, place.unit), "torch.nn.init.zeros_")
+    target, zeros = target_of(draft, place), draft.refer_like(Place(function, place.unit), "torch.nn.init.zeros_")
     if target is None or zeros is None:
         return False
     draft.replace(place, f"{zeros}({target})")
@@ -205,7 +206,7 @@ def _edit_torch(draft: Draft, init: Init, function_behind: str) -> bool:
                 return False
         quote = draft.quote
         return draft.set_argument(place, "nonlinearity", f"{quote}{gain}{quote}", position=3)
-    target = _target(draft, place)
+    target = target_of(draft, place)
     if target is None:
         return False
     name = "kaiming_uniform_" if init.name in _UNIFORM else "kaiming_normal_"
@@ -234,7 +235,7 @@ def _has(node: Any, name: str, position: int) -> bool:
     return len(positional) > position or any(arg.keyword is not None and arg.keyword.value == name for arg in node.args)
 
 
-def _target(draft: Draft, place: Place) -> str | None:
+def target_of(draft: Draft, place: Place) -> str | None:
     """The text of the tensor that an initialiser writes: its first argument, or the weight whose method it is."""
     node: Any = place.node
     if _is_init_call(draft, place):
