@@ -78,5 +78,14 @@ def test_messages(rule: Rule) -> None:
             assert each.fix.edits and re.match(r"[a-z`]", each.fix.message) and not each.fix.message.endswith(".")
 
 
+@pytest.mark.parametrize("rule", RULES, ids=_name)
+def test_findings_name_their_other_places(rule: Rule) -> None:
+    """The layer, the activation and the initialiser are one finding: nearly every one has them as related places."""
+    found = [each for fixture in fixtures() for each in _diagnostics(fixture) if each.name == rule.name]
+    assert sum(bool(each.related) for each in found) >= 0.8 * len(found)
+    for each in found:
+        assert len(set(each.related)) == len(each.related)
+
+
 def _diagnostics(fixture: Fixture) -> tuple[Diagnostic, ...]:
     return lint_bytes("fixture.py", fixture.text.encode(), fixture.settings).diagnostics

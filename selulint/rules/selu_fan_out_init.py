@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Severity
 from selulint.fix.fans import has_fans_of_its_own, own_fan
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.rules import rule
+from selulint.rules.related import layers_and_selu
 
 # A standard deviation that is 1/sqrt(fan_out) is meant to be; one that is only near it is another number.
 _TOLERANCE = 0.01
@@ -57,17 +58,9 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
         names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
         gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
         told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else "gain fan_in/fan_out, self-normalizing: 1"
-        related = tuple(_related(model, ops))
+        related = layers_and_selu(model, ops)
         message = f"`{init.name}` gives {names} {_mistake(ops[0])} ({told})"
         yield Finding(place.span, message, related, own_fan(model, ops))
-
-
-def _related(model: Model, ops: list[Op]) -> Iterator[Related]:
-    for place in dict.fromkeys(op.place for op in ops if op.place is not None):
-        yield Related("the layer in front of the SELU", place.span)
-    selu = model.fed(ops[0], "selu")[0]
-    if selu.place is not None:
-        yield Related("the SELU that it feeds", selu.place.span)
 
 
 def _mistake(op: Op) -> str:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.propagate import variance_after
 from selulint.rules import rule
+from selulint.rules.related import layers_and_selu
 
 
 @rule("SELU203", Severity.ERROR)
@@ -51,9 +52,7 @@ def selu_gain_init(model: Model) -> Iterator[Finding]:
         tau = 0.5625 if init.gain is None else init.gain
         depth = len({op.layer for op in ops})
         variance = variance_after(tau, depth)
-        related = tuple(
-            {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
-        )
+        related = layers_and_selu(model, ops)
         message = (
             f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: '
             f"predicted variance {variance:.2g} after {depth} layer{'s' * (depth != 1)} (self-normalizing: 1)"
