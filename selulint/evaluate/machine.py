@@ -100,6 +100,7 @@ class Machine:
         self._parts: dict[tuple[Unknown, Any], Unknown] = {}
         # Conventional names (`nn`, `F`, `tf`) that nothing in the file binds, as far as the file uses them.
         self.assumed: dict[str, str] = {}
+        self._usual = 0
         self._journal: list[tuple[int, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
 
     def step(self) -> None:
@@ -112,6 +113,20 @@ class Machine:
     def is_branching(self) -> bool:
         """Whether what is evaluated now depends on a condition that nobody knows."""
         return bool(self._journal)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether what is evaluated now runs unless callers override the defaults of parameters."""
+        return self._usual == len(self._journal)
+
+    @contextmanager
+    def usually(self, is_usual: bool) -> Iterator[None]:
+        """While this holds, the innermost branch is (or is not) the one that the default of a parameter leads into."""
+        self._usual += is_usual
+        try:
+            yield
+        finally:
+            self._usual -= is_usual
 
     def refill(self, most: int = STEPS_PER_ROOT) -> None:
         """Give the next root its steps, as far as the file has any left."""

@@ -42,8 +42,9 @@ def wrapped(vm: Machine, module: Value, name: str, place: Place) -> Value:
     layer = _layer(module)
     if layer is None:
         return module
-    # What only some runs wrap must be seen to be open when the branches join.
-    layer.cells.setdefault(CONSTRAINT, NONE)
+    if not vm.is_usual:
+        # What only some runs wrap must be seen to be open when the branches join.
+        layer.cells.setdefault(CONSTRAINT, NONE)
     vm.write(layer, CONSTRAINT, Const(name, place))
     if name != "weight_norm":
         vm.write(layer, "weight", _divided(layer.init("weight")))

@@ -134,7 +134,16 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
         flow = run_block(vm, node.body if truth else node.orelse, scope)
         vm.chooser = chooser
         return flow
-    return vm.branch([lambda: run_block(vm, node.body, scope), lambda: run_block(vm, node.orelse, scope)])
+    usual = bool(test.value) if isinstance(test, Const) and test.assumed else None
+
+    def arm(body: Sequence[Any], is_usual: bool) -> Callable[[], Flow]:
+        def run_arm() -> Flow:
+            with vm.usually(is_usual):
+                return run_block(vm, body, scope)
+
+        return run_arm
+
+    return vm.branch([arm(node.body, usual is True), arm(node.orelse, usual is False)])
 
 
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
