@@ -182,10 +182,13 @@ def _outward(layer: Layer, law: Law, gain: float | None) -> float | None:
     return 1.0
 
 
+_BIASES = ("bias_initializer", "bias_init", "b_init", "biases_initializer")
+
+
 def bias_init(layer: Layer) -> Init:
     """The initialisation of a layer's bias: what is asked for, else zeros."""
     default = Init("default", None, True, None)
-    wanted = layer.cells.get(".bias_initializer") or layer.args.get("bias_initializer")
+    wanted = layer.cells.get(".bias_initializer") or role(layer, _BIASES)
     if layer.constant("use_bias") is False or wanted is None:
         return default
     if isinstance(wanted, Const) and wanted.place is None and not wanted.assumed:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refused, Repair
-from selulint.fix.declared import edit, is_declared, set_lecun
-from selulint.fix.plan import Plan, composed, is_string, like
+from selulint.fix.declared import edit, is_declared, set_lecun, zeros_at
+from selulint.fix.plan import Plan, composed
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.fitting import SQUASHING, bias_moments
 from selulint.moments.maps import SANE_WINDOW
@@ -154,9 +154,8 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     doubt_others(made, model, place)
     if _takes_a_parameter(place):
         made.doubt("callers choose an argument of the initialiser")
-    if model.framework == "keras":
-        quote = made.draft.quote
-        made.draft.replace(place, like(place, "zeros") if is_string(place) else f"{quote}zeros{quote}")
+    if is_declared(op):
+        zeros_at(made.draft, op, place)
     elif not _zero_torch(made.draft, place):
         raise Refused("the bias cannot be set to zero here")
 
