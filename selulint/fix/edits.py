@@ -101,7 +101,9 @@ class Draft:
             cuts = [Edit(span.start, inner.start, ""), Edit(inner.end, span.end, "")]
         else:
             bracket = self.text.index("(", call.unit.span(node.func).end)
-            cuts = [Edit(span.start, bracket, ""), Edit(inner.end, span.end - 1, "")]
+            cuts = [Edit(span.start, bracket, "")]
+            if len(node.args) > 1:
+                cuts.append(Edit(inner.end, span.end - 1, ""))
         return self._take(cuts)
 
     def delete_statement(self, place: Place) -> bool:
