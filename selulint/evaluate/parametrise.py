@@ -24,7 +24,7 @@ _ARGUMENTS = (
 )
 # Units whose weights have norm 1 are what SELU asks for.
 _UNIT_NORMS = frozenset({"UnitNorm", "unit_norm", "unitnorm"})
-_FACTORS = frozenset({"l1", "l2", "l"})
+_FACTORS = frozenset({"l1", "l2", "l", "scale", "scale_l1", "scale_l2"})
 
 
 def wrapper(name: str) -> Callable[[Machine, Arguments, Place], Value]:
