@@ -93,6 +93,21 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """An initialisation that somebody asks for and that a layer does not get.
+
+    `cause` is "derived" (written to a weight that is computed from other parameters), "overwritten" (by the next one, in
+    the same constructor) or "early" (applied before the layer is made). `place` is where the finding belongs, `by` what
+    overwrites, or what initialises too early.
+    """
+
+    init: Init
+    place: Place
+    cause: str
+    by: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Handwritten:
     """A SELU that is spelled out: its constants, and the variance at which they settle (None where they diverge).
 
@@ -127,7 +142,7 @@ class Op:
     have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
     selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
     `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
-    `constraint` names what recomputes or holds down the weight, and where; `lost` is an initialisation that this undoes.
+    `constraints` name what recomputes or holds down the weight, and where; `lost` are initialisations that do not reach it.
     `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
     """
 
@@ -150,8 +165,8 @@ class Op:
     rivals: frozenset[str] = frozenset()
     spelled: Mapping[str, Place] = field(default_factory=dict)
     addressed: bool = False
-    constraint: tuple[str, Place] | None = None
-    lost: Place | None = None
+    constraints: tuple[tuple[str, Place], ...] = ()
+    lost: tuple[Lost, ...] = ()
     handwritten: Handwritten | None = None
 
     @property

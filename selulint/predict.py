@@ -117,7 +117,7 @@ class Walk:
         init, biases = op.weight, operations.biases_of(op) if self.biases else (0.0, 0.0)
         if init is None or init.gain is None or op.function not in _LAYERS or biases is None:
             return None
-        if op.constraint is not None and op.constraint[0] not in _HARMLESS:
+        if any(name not in _HARMLESS for name, _ in op.constraints):
             return None
         return propagate.layer(
             before, Layer(init.gain, op.fan_in, operations.width_of(op), biases, operations.axes_of(op, before.image))

@@ -444,6 +444,26 @@ def test_a_call_is_unwrapped(before: str, call: str, after: str | None) -> None:
         assert text.built() == after
 
 
+@pytest.mark.parametrize(
+    ("before", "call", "after"),
+    [
+        ("y = f(x, z)", "f(x, z)", "y = x"),
+        ("y = f(g(x), (4,), k=1)", "f(g(x), (4,), k=1)", "y = g(x)"),
+        ("y = 2 * f(a + b, 3)", "f(a + b, 3)", "y = 2 * (a + b)"),
+        ("y = f(\n    x,\n    2,\n)", "f(\n    x,\n    2,\n)", "y = x"),
+        ("y = f(\n    a\n    .b,\n    2,\n)", "f(\n    a\n    .b,\n    2,\n)", "y = (\n    a\n    .b)"),
+        ("y = f(k=x)", "f(k=x)", None),
+        ("y = f(*x, z)", "f(*x, z)", None),
+        ("y = f()", "f()", None),
+    ],
+)
+def test_a_call_is_unwrapped_from_its_other_arguments(before: str, call: str, after: str | None) -> None:
+    text = Text(before)
+    assert text.draft.unwrap(text.at(call), others=True) is (after is not None)
+    if after is not None:
+        assert text.built() == after
+
+
 def test_edits_inside_a_replaced_call_survive() -> None:
     text = Text("import torch\ny = self.fc(torch.relu(x)).relu()\n")
     inner, outer = text.at("torch.relu"), text.at("self.fc(torch.relu(x)).relu()")

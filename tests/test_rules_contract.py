@@ -15,7 +15,7 @@ from selulint.run import lint_bytes
 HEADINGS = ["What", "Why", "Example", "Use instead", "Fix safety", "References"]
 RULES = all_rules()
 # The gain that PyTorch's initialisers have for "selu" has no counterpart in Keras, so nothing can be wrong there.
-TORCH_ONLY = {"init-without-effect", "selu-gain-init"}
+TORCH_ONLY = {"selu-gain-init"}
 
 
 def _name(rule: Rule) -> str:
@@ -76,6 +76,15 @@ def test_messages(rule: Rule) -> None:
             assert not related.message.endswith(".")
         if each.fix is not None:
             assert each.fix.edits and re.match(r"[a-z`]", each.fix.message) and not each.fix.message.endswith(".")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=_name)
+def test_findings_name_their_other_places(rule: Rule) -> None:
+    """The layer, the activation and the initialiser are one finding: nearly every one has them as related places."""
+    found = [each for fixture in fixtures() for each in _diagnostics(fixture) if each.name == rule.name]
+    assert sum(bool(each.related) for each in found) >= 0.8 * len(found)
+    for each in found:
+        assert len(set(each.related)) == len(each.related)
 
 
 def _diagnostics(fixture: Fixture) -> tuple[Diagnostic, ...]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+from selulint.evaluate.order import LOST
+from selulint.evaluate.parametrise import constraints
 from selulint.evaluate.values import Const, Either, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
-from selulint.graph import Init, Kind, Op, Place
+from selulint.graph import Init, Kind, Lost, Op, Place
 
 MAX_OPS = 4_000
 _BASES = count(0, MAX_OPS)
@@ -35,7 +37,6 @@ class Draft:
     weight: Init | None = None
     bias: Init | None = None
     spelled: Mapping[str, Place] = field(default_factory=dict)
-    constraint: Const | None = None
 
     def copy(self, inputs: tuple[int, ...], layer: Layer | None) -> Draft:
         """The same op elsewhere (`dataclasses.replace` takes five times as long, and large models have many ops)."""
@@ -57,7 +58,6 @@ class Draft:
             self.weight,
             self.bias,
             self.spelled,
-            self.constraint,
         )
 
 
@@ -164,8 +164,7 @@ class Builder:
 def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], Place | None]) -> Op:
     layer = draft.layer
     weight = draft.weight or (layer.init("weight") if layer else None)
-    constraint = draft.constraint or (layer.cells.get("constraint") if layer else None)
-    lost = layer.cells.get("lost") if layer else None
+    held = constraints(layer) if layer and draft.kind is Kind.PARAMETRIC else ()
     bias = draft.bias or (layer.init("bias") if layer else None)
     spelled = draft.spelled or (places(layer.args) if layer else {})
     return Op(
@@ -188,9 +187,16 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
         draft.rivals,
         {name: place for name, place in spelled.items() if own(place)} if spelled else spelled,
         bool(layer and layer.cells.get("addressed")),
-        constraint=(constraint.value, place) if constraint and (place := own(constraint.place)) else None,
-        lost=own(lost.place) if lost else None,
+        constraints=tuple([(name, place) for name, place in held if own(place)]) if held else (),
+        lost=_lost(layer, own) if layer and draft.kind is Kind.PARAMETRIC else (),
     )
+
+
+def _lost(layer: Layer, own: Callable[[Place | None], Place | None]) -> tuple[Lost, ...]:
+    found = layer.cells.get(LOST)
+    if not isinstance(found, tuple):
+        return ()
+    return tuple(replace(each, by=own(each.by)) for each in found if own(each.place) is not None)
 
 
 def _naming(draft: Draft) -> Place | None:

@@ -19,6 +19,7 @@ from selulint.evaluate import (
     library,
     methods,
     modules,
+    order,
     records,
     replay,
     tensors,
@@ -275,6 +276,22 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
     instance = Instance(cls=cls, place=place)
     # What an object inherits from is looked at through it.
     vm.used.update(id(base.node) for base in cls.mro() if isinstance(base, ClassValue))
+    vm.order.building.append(instance)
+    try:
+        _initialise(vm, instance, args, place)
+    finally:
+        vm.order.building.pop()
+    order.built(vm, instance)
+    if cls.find("setup") is not None:
+        jax.set_up(vm, instance)
+    _build_keras(vm, instance, place)
+    order.built(vm, instance)
+    vm.created.append(instance)
+    return instance
+
+
+def _initialise(vm: Machine, instance: Instance, args: Arguments, place: Place) -> None:
+    cls = instance.cls
     constructor = cls.find("__init__")
     if isinstance(constructor, FunctionValue):
         invoke(vm, constructor, args.prepend(instance), place)
@@ -284,11 +301,6 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
         modules.build_base(vm, instance, base, args, place)
     elif records.is_record(cls):
         records.fill(vm, instance, args, place)
-    if cls.find("setup") is not None:
-        jax.set_up(vm, instance)
-    _build_keras(vm, instance, place)
-    vm.created.append(instance)
-    return instance
 
 
 def call_instance(vm: Machine, instance: Instance, args: Arguments, place: Place) -> Value:

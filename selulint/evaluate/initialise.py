@@ -7,11 +7,12 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arrays
+from selulint.evaluate import arrays, order
 from selulint.evaluate.building import constants
 from selulint.evaluate.fans import constant, dimensions, fans, of_shape, product, shape
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.numbers import settled
+from selulint.evaluate.parametrise import computed_by
 from selulint.evaluate.values import (
     Array,
     BoundMethod,
@@ -27,7 +28,7 @@ from selulint.evaluate.values import (
     Value,
 )
 from selulint.frameworks import Spec
-from selulint.graph import Init, Place
+from selulint.graph import Init, Lost, Place
 from selulint.moments.initial import gain
 from selulint.moments.maps import SANE_WINDOW
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 UNKNOWN_INIT = Init("unknown", None, False, None)
-# Cells of layers: the wrapper that computes their weight, and an initialisation that it makes vain.
-CONSTRAINT, LOST = "constraint", "lost"
 # Trained weights took the place of whatever there was.
 LOADED_INIT = Init("loaded", None, False, None)
 # What in-place tensor methods compute, as the initialiser functions of the same effect.
@@ -204,7 +203,9 @@ def record(
         known["unknown"] = missing
     is_plain = value is None or not SANE_WINDOW[0] <= value <= SANE_WINDOW[1]
     out = outward(owner.owner, law, laws) if is_plain and isinstance(owner, ModuleAttribute) else None
-    set_init(vm, owner, Init(law, value, False, place, known, out))
+    init = Init(law, value, False, place, known, out)
+    order.note(vm, owner, init)
+    set_init(vm, owner, init)
     if isinstance(owner, Array) and owner.base is None:
         arrays.spread(vm, owner, Const(0.0), _deviation(owner, law, laws))
 
@@ -228,10 +229,10 @@ def _deviation(owner: Array, law: str, args: Mapping[str, Any]) -> Value:
 
 def set_init(vm: Machine, owner: ModuleAttribute | Array, init: Init) -> None:
     if isinstance(owner, ModuleAttribute):
-        constraint = owner.owner.cells.get(CONSTRAINT)
-        if owner.name == "weight" and isinstance(constraint, Const) and constraint.value == "weight_norm":
+        if owner.name == "weight" and computed_by(owner.owner) == "weight_norm":
             # The weight is computed anew from its direction and length: what is written into it is gone.
-            vm.write(owner.owner, LOST, Const(init.name, init.place))
+            if init.place is not None:
+                order.lose(vm, owner.owner, Lost(init, init.place, "derived"))
             return
         vm.write(owner.owner, owner.name, init)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from selulint.evaluate import parametrise
 from selulint.evaluate.building import Draft, constants, sources, tensors_in
 from selulint.evaluate.keras_weights import bias_init, fans, kernel_init, role, units, width
 from selulint.evaluate.machine import Machine
@@ -65,6 +66,8 @@ def special(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> Value
         outputs = args.get("outputs", 1) or args.get("output")
         cells: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "builder": vm.builder}
         return Layer(cells, name="keras.Model", spec=_MODEL, place=place, symbol=symbol.place)
+    if last == "SpectralNormalization" and args.all:
+        return parametrise.wrapped(vm, args.all[0], "spectral_norm", place)
     if last == "TimeDistributed" and args.all:
         return args.all[0]
     if last == "Bidirectional" and args.all:
@@ -218,9 +221,8 @@ def _apply_parametric(vm: Machine, layer: Layer, inputs: list[Tensor], place: Pl
         features=_channels(layer, size, count),
         fan_in=sizes.true,
         fan_out=sizes.fan_out,
-        weight=kernel_init(vm, layer, sizes, size, place),
+        weight=parametrise.seen_through(layer, kernel_init(vm, layer, sizes, size, place)),
         bias=bias_init(layer),
-        constraint=_constraint(layer),
     )
     return _finish(vm, layer, vm.builder.emit(draft), place)
 
@@ -243,26 +245,6 @@ def _normalize(vm: Machine, wanted: Value, params: Value | None, tensor: Tensor,
     if isinstance(wanted, Unknown):
         return opaque(vm, "a norm that is not known", [tensor], place)
     return call(vm, wanted, Arguments((tensor,), keywords) if keywords else NO_ARGUMENTS.prepend(tensor), place)
-
-
-# Units whose weights have norm 1 are what SELU asks for.
-_UNIT_NORMS = frozenset({"UnitNorm", "unit_norm", "unitnorm"})
-
-
-def _constraint(layer: Layer) -> Const | None:
-    """What holds a kernel down while it trains: a constraint or a regulariser that is spelled out."""
-    for name in ("kernel_constraint", "kernel_regularizer", "depthwise_constraint", "W_constraint", "W_regularizer"):
-        value = layer.args.get(name)
-        if isinstance(value, Layer | Symbol) and value.name.rpartition(".")[2] in _UNIT_NORMS:
-            continue
-        place = value.place if isinstance(value, Layer | Symbol | Const) else layer.place
-        if (
-            value is not None
-            and place is not None
-            and not (isinstance(value, Const) and value.value in (None, *_UNIT_NORMS))
-        ):
-            return Const(name, place)
-    return None
 
 
 def _channels(layer: Layer, size: int | None, count: int | None) -> int | None:

@@ -167,17 +167,28 @@ def _source(layer: Layer, wanted: Value) -> int:
 
 
 def _outward(layer: Layer, law: Law, gain: float | None) -> float | None:
-    """fan_out * Var(w) of a dense kernel, where fan_in * Var(w) does not fit."""
+    """The gain of a law that takes the wrong fan, as it would be with the right one, where fan_in * Var(w) does not fit."""
     fits = gain is not None and SANE_WINDOW[0] <= gain <= SANE_WINDOW[1]
-    if fits or law.missing or layer.spec.function != "linear" or law.args.get("mode") != "fan_out":
+    function, mode = layer.spec.function, law.args.get("mode", "fan_in")
+    if fits or law.missing:
         return None
-    return law.args.get("scale")
+    if function == "linear":
+        return law.args.get("scale") if mode == "fan_out" else None
+    # What frameworks call fan_in of these is not what one of their units sees.
+    if gain is None or not ("transpose" in function or function.startswith("depthwise")):
+        return None
+    if law.name not in ("lecun_normal", "lecun_uniform"):
+        return law.args.get("scale") if mode == "fan_in" and "scale" in law.args else None
+    return 1.0
+
+
+_BIASES = ("bias_initializer", "bias_init", "b_init", "biases_initializer")
 
 
 def bias_init(layer: Layer) -> Init:
     """The initialisation of a layer's bias: what is asked for, else zeros."""
     default = Init("default", None, True, None)
-    wanted = layer.cells.get(".bias_initializer") or layer.args.get("bias_initializer")
+    wanted = layer.cells.get(".bias_initializer") or role(layer, _BIASES)
     if layer.constant("use_bias") is False or wanted is None:
         return default
     if isinstance(wanted, Const) and wanted.place is None and not wanted.assumed:

@@ -16,6 +16,8 @@ from selulint.evaluate import (
     keras_weights,
     layers,
     numbers,
+    order,
+    parametrise,
     records,
     sequences,
     tensors,
@@ -23,7 +25,6 @@ from selulint.evaluate import (
 )
 from selulint.evaluate.building import constants, tensors_in
 from selulint.evaluate.fans import of_shape, shape
-from selulint.evaluate.initialise import CONSTRAINT, UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     Array,
@@ -71,28 +72,6 @@ def _partial(vm: Machine, args: Arguments, place: Place) -> Value:
 
 def _first(vm: Machine, args: Arguments, place: Place) -> Value:
     return args.all[0] if args.all else Unknown("no argument")
-
-
-def _constrained(name: str) -> Callable[[Machine, Arguments, Place], Value]:
-    """A wrapper that computes a layer's weight anew for every forward, from parameters of its own."""
-
-    def wrap(vm: Machine, args: Arguments, place: Place) -> Value:
-        layer = _first(vm, args, place)
-        if isinstance(layer, Layer) and args.get("name", 1) is None:
-            vm.write(layer, CONSTRAINT, Const(name, place))
-            if name == "spectral_norm":
-                vm.write(layer, "weight", UNKNOWN_INIT)
-        return layer
-
-    return wrap
-
-
-def _released(vm: Machine, args: Arguments, place: Place) -> Value:
-    """`remove_weight_norm(layer)`: the weight, as it is now, is a parameter again."""
-    layer = _first(vm, args, place)
-    if isinstance(layer, Layer) and layer.cells.get(CONSTRAINT) is not None:
-        vm.write(layer, CONSTRAINT, None)
-    return layer
 
 
 def _calculate_gain(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -300,16 +279,16 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "torch.utils.checkpoint.checkpoint": _checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
     "itertools.chain": _chain,
-    "copy.deepcopy": _first,
-    "copy.copy": _first,
+    "copy.deepcopy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
+    "copy.copy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
     "torch.nn.init.calculate_gain": _calculate_gain,
     **{
-        f"torch.nn.utils.{room}{name}": _constrained(name)
+        f"torch.nn.utils.{room}{name}": parametrise.wrapper(name)
         for room in ("", "parametrizations.")
-        for name in ("weight_norm", "spectral_norm")
+        for name in ("weight_norm", "spectral_norm", "orthogonal")
     },
-    **{f"torch.nn.utils.remove_{name}": _released for name in ("weight_norm", "spectral_norm")},
-    "torch.nn.utils.parametrize.remove_parametrizations": _released,
+    **{f"torch.nn.utils.remove_{name}": parametrise.release for name in ("weight_norm", "spectral_norm")},
+    "torch.nn.utils.parametrize.remove_parametrizations": parametrise.release,
     "torch.nn.DataParallel": _first,
     "torch.nn.parallel.DistributedDataParallel": _first,
     "torch.nn.SyncBatchNorm.convert_sync_batchnorm": _first,

@@ -11,6 +11,7 @@ from typing import Any
 from selulint.evaluate import imports
 from selulint.evaluate.building import Builder
 from selulint.evaluate.joining import join, join_items
+from selulint.evaluate.order import Order
 from selulint.evaluate.replay import Template
 from selulint.evaluate.values import (
     Builtin,
@@ -81,6 +82,7 @@ class Machine:
         self.spent = 0
         self.chooser: Place | None = None
         self.created: list[Layer | Instance] = []
+        self.order = Order()
         self.used: set[int] = set()
         # Keras's registry of names for the user's own activations, initialisers and layers.
         self.custom = DictValue()
@@ -98,6 +100,7 @@ class Machine:
         self._parts: dict[tuple[Unknown, Any], Unknown] = {}
         # Conventional names (`nn`, `F`, `tf`) that nothing in the file binds, as far as the file uses them.
         self.assumed: dict[str, str] = {}
+        self._usual = 0
         self._journal: list[tuple[int, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
 
     def step(self) -> None:
@@ -110,6 +113,20 @@ class Machine:
     def is_branching(self) -> bool:
         """Whether what is evaluated now depends on a condition that nobody knows."""
         return bool(self._journal)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether what is evaluated now runs unless callers override the defaults of parameters."""
+        return self._usual == len(self._journal)
+
+    @contextmanager
+    def usually(self, is_usual: bool) -> Iterator[None]:
+        """While this holds, the innermost branch is (or is not) the one that the default of a parameter leads into."""
+        self._usual += is_usual
+        try:
+            yield
+        finally:
+            self._usual -= is_usual
 
     def refill(self, most: int = STEPS_PER_ROOT) -> None:
         """Give the next root its steps, as far as the file has any left."""
@@ -197,6 +214,19 @@ class Machine:
     def in_branch_since(self, target: Mutable) -> bool:
         """Whether a branch is being evaluated that not every run takes and that began after `target` was made."""
         return any(target.serial < started for started, _ in self._journal)
+
+    def rehearse(self, arm: Callable[[], Any]) -> Any:
+        """What evaluating something would give, without any trace of it."""
+        frame: dict[tuple[int, Any], tuple[Mutable, Any]] = {}
+        builder, self.builder = self.builder, Builder()
+        self._journal.append((next_serial(), frame))
+        try:
+            return arm()
+        finally:
+            self._journal.pop()
+            self.builder = builder
+            for (_, key), (target, old) in frame.items():
+                _restore(target, key, old)
 
     def part(self, whole: Unknown, key: Any) -> Unknown:
         """An attribute or item of something unknown: just as unknown, and the same each time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import initialise, jax, keras, keras_weights, layers, tensors
+from selulint.evaluate import initialise, jax, keras, keras_weights, layers, order, tensors
 from selulint.evaluate.joining import flatten
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.sequences import delete_item, entries_of, extend, extend_by
@@ -160,6 +160,8 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
     if name == "apply" and args.positional and isinstance(receiver, Instance) and jax.is_module(receiver.cls):
         return jax.apply(vm, receiver, args, place)
     if name == "apply" and args.positional:
+        again = args.positional[0]
+        order.sweep(vm, receiver, lambda layer: call(vm, again, NO_ARGUMENTS.prepend(layer), place), place)
         for _, module in reversed(list(walk(receiver))):
             call(vm, args.positional[0], NO_ARGUMENTS.prepend(module), place)
         if not _is_known(args.positional[0]):
@@ -273,6 +275,10 @@ _LISTINGS: dict[str, Callable[[Layer | Instance], Value]] = {
     "keys": lambda module: ListValue.of(Const(name) for name, _ in _entries(module)),
     "items": lambda module: _pairs(_entries(module)),
 }
+
+
+# Loops over these reach whatever is there when they start.
+SWEEPS = {name: _LISTINGS[name] for name in ("modules", "parameters", "named_parameters")}
 
 
 def _append(vm: Machine, receiver: Layer | Instance, args: Arguments) -> Value:

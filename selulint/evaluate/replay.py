@@ -41,7 +41,7 @@ from selulint.evaluate.values import (
     Value,
     next_serial,
 )
-from selulint.graph import Init, Place
+from selulint.graph import Init, Lost, Place
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
@@ -50,7 +50,24 @@ if TYPE_CHECKING:
 # Copying this many objects or ops takes about as long as one step of evaluation.
 _COPIES_PER_STEP = 4
 _ATOMS = frozenset(
-    {Const, Symbol, Unknown, Formula, More, Round, Builtin, ClassValue, Module, Init, bool, int, float, str, type(None)}
+    {
+        Const,
+        Symbol,
+        Unknown,
+        Formula,
+        More,
+        Round,
+        Builtin,
+        ClassValue,
+        Module,
+        Init,
+        Lost,
+        bool,
+        int,
+        float,
+        str,
+        type(None),
+    }
 )
 
 

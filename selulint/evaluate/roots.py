@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selulint.evaluate import calls, jax, layers, modules, records
+from selulint.evaluate import calls, jax, layers, modules, order, records
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.handwritten import recognised
@@ -83,6 +83,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
         model.trained, model.rescaled, model.assumed = trained, scaled, _assumed_by(vm, model)
+    order.settle(vm, found)
     _group(kept)
     return kept
 
@@ -231,6 +232,7 @@ def _evaluate(
 ) -> _Root:
     """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
     vm.builder, vm.created, vm.used, vm.calls = Builder(), [], set(), []
+    vm.order.building, vm.order.sweeps = [], []
     vm.refill(most)
     found: list[Model] = []
     try:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from selulint.evaluate import attributes, calls, imports, initialise, sequences
+from selulint.evaluate import attributes, calls, imports, initialise, modules, order, sequences
 from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
@@ -134,11 +134,21 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
         flow = run_block(vm, node.body if truth else node.orelse, scope)
         vm.chooser = chooser
         return flow
-    return vm.branch([lambda: run_block(vm, node.body, scope), lambda: run_block(vm, node.orelse, scope)])
+    usual = bool(test.value) if isinstance(test, Const) and test.assumed else None
+
+    def arm(body: Sequence[Any], is_usual: bool) -> Callable[[], Flow]:
+        def run_arm() -> Flow:
+            with vm.usually(is_usual):
+                return run_block(vm, body, scope)
+
+        return run_arm
+
+    return vm.branch([arm(node.body, usual is True), arm(node.orelse, usual is False)])
 
 
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
     items, _ = iterate(vm, evaluate(vm, node.iter, scope))
+    _note_sweep(vm, node, scope)
     for item in items:
         assign(vm, node.target, item, scope)
         flow = run_block(vm, node.body, scope)
@@ -147,6 +157,23 @@ def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
         if flow is Flow.BREAK:
             return Flow.NORMAL
     return run_block(vm, node.orelse, scope)
+
+
+def _note_sweep(vm: Machine, node: Any, scope: Scope) -> None:
+    """A loop over all modules or parameters of an object that is being built."""
+    call = node.iter
+    if type(call) is not ast.Call or call.args or call.keywords or type(call.func) is not ast.Attribute:
+        return
+    listing = modules.SWEEPS.get(call.func.attr)
+    if listing is None or type(call.func.value) is not ast.Name or not vm.order.building:
+        return
+
+    def visit(layer: Layer) -> None:
+        for item in iterate(vm, listing(layer))[0]:
+            assign(vm, node.target, item, scope)
+            run_block(vm, node.body, scope)
+
+    order.sweep(vm, evaluate(vm, call.func.value, scope), visit, place_of(call, scope))
 
 
 def _while(vm: Machine, node: Any, scope: Scope) -> Flow:

@@ -102,6 +102,25 @@ def edit(draft: Draft, op: Op, init: Init, author: str = "lecun") -> bool:
     return True
 
 
+def zeros_at(draft: Draft, op: Op, place: Place) -> None:
+    """Write zeros in the place of an initialiser; refuses where the framework's are spelled in no known way."""
+    if is_string(place) or op.name.startswith("keras."):
+        draft.replace(place, like(place, "zeros") if is_string(place) else f"{draft.quote}zeros{draft.quote}")
+        return
+    function = getattr(place.node, "func", None)
+    canonical = draft.imports.names.of(place.unit, function) if function is not None else None  # type: ignore[arg-type]
+    package, _, last = (canonical or "").rpartition(".")
+    new, call = "", ""
+    if package.endswith(".initializers") and package.startswith(("jax.", "flax.")):
+        new = f"{package}.zeros"
+    elif package.startswith("tensorflow") and last.endswith("_initializer"):
+        new, call = f"{package}.zeros_initializer", "()"
+    name = draft.refer_like(Place(function, place.unit), new) if new else None
+    if name is None:
+        raise Refused("this spelling leaves no way to spell zeros")
+    draft.replace(place, f"{name}{call}")
+
+
 _PLAIN_UNIFORM = frozenset({"randomuniform", "uniform"})
 
 

@@ -89,10 +89,12 @@ class Draft:
             self._calls[id(call.node)] = known
         return known
 
-    def unwrap(self, call: Place) -> bool:
-        """`f(x)` becomes `x`, in brackets where it needs them."""
+    def unwrap(self, call: Place, others: bool = False) -> bool:
+        """`f(x)` becomes `x`, in brackets where it needs them; with `others`, `f(x, y)` does so too."""
         node = call.node
-        if not isinstance(node, cst.Call) or len(node.args) != 1 or node.args[0].star or node.args[0].keyword:
+        if not isinstance(node, cst.Call) or not node.args or node.args[0].star or node.args[0].keyword:
+            return False
+        if len(node.args) > 1 and not others:
             return False
         span, inner = call.span, call.unit.span(node.args[0])
         if _stands_alone(node.args[0].value, self.text[inner.start : inner.end]):
@@ -100,6 +102,8 @@ class Draft:
         else:
             bracket = self.text.index("(", call.unit.span(node.func).end)
             cuts = [Edit(span.start, bracket, "")]
+            if len(node.args) > 1:
+                cuts.append(Edit(inner.end, span.end - 1, ""))
         return self._take(cuts)
 
     def delete_statement(self, place: Place) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refused, Repair
-from selulint.fix.declared import edit, is_declared, set_lecun
-from selulint.fix.plan import Plan, composed, is_string, like
+from selulint.fix.declared import edit, is_declared, set_lecun, zeros_at
+from selulint.fix.plan import Plan, composed
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.fitting import SQUASHING, bias_moments
 from selulint.moments.maps import SANE_WINDOW
@@ -35,7 +35,7 @@ def make_lecun(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     defaults: list[Op] = []
     for op in layers:
         init = op.weight
-        if op.constraint is not None and op.constraint[0].endswith("_norm"):
+        if any(name in ("weight_norm", "spectral_norm") for name, _ in op.constraints):
             raise Refused("the weight is computed from others: what is written into it is lost")
         if op.function not in _LAYERS or op.name.startswith("torch.nn.Lazy"):
             raise Refused(f"{op.function} has no LeCun initialiser")
@@ -116,7 +116,7 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
         return
     assert init.place is not None
     if function == "selu":
-        _doubt_others(made, model, init.place)
+        doubt_others(made, model, init.place)
     if any(_also_writes(other, init.place) for each in model.component for other in each.ops):
         raise Refused("the initialiser also writes vectors")
     if _takes_a_parameter(init.place):
@@ -127,7 +127,8 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
         raise Refused(f"`{init.name}` cannot be rewritten here")
 
 
-def _doubt_others(made: Plan, model: Model, place: Place) -> None:
+def doubt_others(made: Plan, model: Model, place: Place) -> None:
+    """Doubt a fix of an initialiser that other layers have too."""
     for each in model.component:
         for other in each.of(Kind.PARAMETRIC):
             places = (other.weight and other.weight.place, other.bias and other.bias.place)
@@ -150,12 +151,11 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     for each in model.component:
         if any(other.weight is not None and other.weight.place == place for other in each.ops):
             raise Refused("the initialiser also writes weights")
-    _doubt_others(made, model, place)
+    doubt_others(made, model, place)
     if _takes_a_parameter(place):
         made.doubt("callers choose an argument of the initialiser")
-    if model.framework == "keras":
-        quote = made.draft.quote
-        made.draft.replace(place, like(place, "zeros") if is_string(place) else f"{quote}zeros{quote}")
+    if is_declared(op):
+        zeros_at(made.draft, op, place)
     elif not _zero_torch(made.draft, place):
         raise Refused("the bias cannot be set to zero here")
 
@@ -168,7 +168,7 @@ def _zero_torch(draft: Draft, place: Place) -> bool:
     if not _is_init_call(draft, place):
         draft.replace(place, f"{Place(function.value, place.unit).text}.zero_()")
         return True
-    target, zeros = _target(draft, place), draft.refer_like(Place(function, place.unit), "torch.nn.init.zeros_")
+    target, zeros = target_of(draft, place), draft.refer_like(Place(function, place.unit), "torch.nn.init.zeros_")
     if target is None or zeros is None:
         return False
     draft.replace(place, f"{zeros}({target})")
@@ -205,7 +205,7 @@ def _edit_torch(draft: Draft, init: Init, function_behind: str) -> bool:
                 return False
         quote = draft.quote
         return draft.set_argument(place, "nonlinearity", f"{quote}{gain}{quote}", position=3)
-    target = _target(draft, place)
+    target = target_of(draft, place)
     if target is None:
         return False
     name = "kaiming_uniform_" if init.name in _UNIFORM else "kaiming_normal_"
@@ -234,7 +234,7 @@ def _has(node: Any, name: str, position: int) -> bool:
     return len(positional) > position or any(arg.keyword is not None and arg.keyword.value == name for arg in node.args)
 
 
-def _target(draft: Draft, place: Place) -> str | None:
+def target_of(draft: Draft, place: Place) -> str | None:
     """The text of the tensor that an initialiser writes: its first argument, or the weight whose method it is."""
     node: Any = place.node
     if _is_init_call(draft, place):

@@ -10,6 +10,7 @@ from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
 from selulint.fix.mixed import with_mixed
+from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import GLOBAL_POOLS, Kind, Model, Op, Place
@@ -32,7 +33,7 @@ def selu_at(model: Model, is_wanted: Wanted) -> Repair:
 
 
 def without_norms(model: Model) -> Repair:
-    """Take the batch norms out of the SELU chains of this model's component and give their layers LeCun initialisation."""
+    """Take the norms out of the SELU chains of this model's component and give their layers LeCun initialisation."""
     return _repair(model, None, "remove the norm and initialise with LeCun normal")
 
 
@@ -88,18 +89,34 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
         if _touches(model, op, indices):
             to_alpha(made, model, op)
-    # A norm that ends a branch stands before the activation behind the sum.
-    norms = [op for op in model.of(Kind.NORM) if _touches(model, op, indices, merges=True)]
+    norms = _norms_to_drop(made, model, indices, has_converted=bool(converted))
     for op in norms:
         if any(other.place == op.place and other not in norms for other in model.of(Kind.NORM)):
             raise Refused("the same norm is also used beside no SELU")
-        _drop_norm(made, model, op)
+        drop_norm(made, model, op)
     layers = [op for op in model.of(Kind.PARAMETRIC) if any(n.index in indices for n in model.downstream(op))]
     # Sums that a norm, or nothing at all, kept in check are as wrong in a SELU network as plain dropout.
     for residual in residuals(model, indices, {op.index for op in norms}):
         scale(made, residual)
         layers += [op for op in residual.layers if op not in layers and op.weight is not None]
     initialisers.make_lecun(made, model, layers)
+
+
+def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: bool) -> list[Op]:
+    """The norms of a chain, unless one has a purpose of its own: then it stays, and a migration is refused."""
+    redundant = {op.index for op, _ in norms_beside_selu(model, *OTHER_NORMS)} if not has_converted else set()
+    found = []
+    for op in model.of(Kind.NORM):
+        # A batch norm that ends a branch stands before the activation behind the sum.
+        if not _touches(model, op, chain, merges=op.function == "batch_norm"):
+            continue
+        if op.function == "batch_norm" or op.index in redundant:
+            found.append(op)
+        elif has_converted:
+            raise Refused(f"{op.function} stays in the chain")
+        else:
+            made.doubt("a norm that serves another part of the model stays")
+    return found
 
 
 def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
@@ -121,7 +138,8 @@ def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
         made.doubt(f"{', '.join(sorted(hidden))} stays between its layers")
     if any(op.function not in _PLAIN_LAYERS for op in model.of(Kind.PARAMETRIC)):
         made.doubt("the model has layers that the theory does not cover")
-    if any(not model.is_hidden(op) and _is_behind_layer(model, op) for op in model.of(Kind.ACTIVATION, "relu")):
+    ends = (op for op in model.of(Kind.ACTIVATION, "relu") if op.index not in indices and not model.is_hidden(op))
+    if any(_is_behind_layer(model, op) for op in ends):
         made.doubt("a ReLU at the end of the model stays")
     if model.trained:
         made.doubt("the file shows trained weights")
@@ -164,34 +182,3 @@ def _touches(model: Model, op: Op, chain: set[int], merges: bool = False) -> boo
     if any(near.index in chain for near in model.downstream(op, merges=merges)):
         return True
     return any(near.index in chain for near in before_pool(model, op))
-
-
-def _drop_norm(made: Plan, model: Model, op: Op) -> None:
-    if op.function != "batch_norm":
-        raise Refused(f"{op.function} stays in the chain")
-    if op.place is None or op.symbol is None or op.layer == 0:
-        raise Refused("a functional norm cannot be taken out")
-    if op.addressed:
-        raise Refused("code elsewhere uses the parameters of the norm")
-    if not op.name.startswith(("torch.", "keras.")):
-        raise Refused("a norm that is an argument or a function cannot be taken out")
-    if not made.first("norm", op.place):
-        return
-    made.doubt("removing the norm removes its keys from the state_dict")
-    if any(near.kind is Kind.INPUT for near in model.upstream(op)):
-        raise Refused("the norm standardises the input")
-    if model.framework == "keras":
-        if not initialisers.remove_keras_layer(made.draft, op):
-            raise Refused("the norm cannot be taken out of this expression")
-    else:
-        # Where a class is passed around, every norm that is made of it goes: Identity takes any arguments.
-        name = made.draft.refer_like(op.symbol, "torch.nn.Identity")
-        if name is None:
-            raise Refused("the norm is not built here")
-        made.draft.replace(op.place, f"{name}()" if hasattr(op.place.node, "args") else name)
-    for layer in model.upstream(op):
-        if layer.kind is Kind.PARAMETRIC and made.first("bias", layer.place):
-            assert layer.place is not None
-            name = "use_bias" if model.framework == "keras" else "bias"
-            if layer.args.get(name) is False and not made.draft.remove_argument(layer.place, name):
-                raise Refused("the bias of the layer before the norm cannot be restored")

@@ -100,6 +100,12 @@ _INITIALISERS: Table = {
         ),
     ),
 }
+_REGULARISERS: Table = {
+    "other": (
+        ("l1_regularizer=l1 l2_regularizer=l2", "scale, scope=None", ""),
+        ("l1_l2_regularizer=l1_l2", "scale_l1=1.0, scale_l2=1.0, scope=None", ""),
+    ),
+}
 # Names that one scope of arguments covers: aliases are one function.
 ALIASES = {
     name: name.replace("convolution", "conv")
@@ -114,6 +120,7 @@ PACKAGE = "tensorflow.contrib.layers."
 SPECS: dict[str, Spec] = {
     **expand(PACKAGE, LAYERS, functional=True),
     **expand(PACKAGE, _INITIALISERS),
+    **expand(PACKAGE, _REGULARISERS),
     **expand(
         "tensorflow.contrib.nn.",
         {"dropout": (("alpha_dropout=alpha_dropout", "x, keep_prob, noise_shape=None, seed=None, name=None", ""),)},

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Refusal, Related, Severity
+from selulint.diagnostic import Finding, Refusal, Severity
 from selulint.fix.initialisers import fitting_init
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.fitting import misfit
 from selulint.rules import rule
+from selulint.rules.related import layers_and_activation
 
 _SHARED = Refusal("its layers feed different activations")
 _THROUGH = TRANSPARENT - {Kind.NORM}
@@ -62,7 +63,7 @@ def activation_init_mismatch(model: Model) -> Iterator[Finding]:
         names = list(dict.fromkeys(f"`{op.label}`" for op in layers if op.label))
         told = " of " * bool(names) + ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
         why = _REASONS[reason].format(behind=behind.title, gain=init.gain or 0.0)
-        related = tuple({op.place: Related("the layer", op.place.span) for op in layers if op.place}.values())
+        related = layers_and_activation(layers, behind)
         is_one = len({each.function for _, _, each in wrong}) == 1
         fix = fitting_init(model, layers, behind.function) if is_one else _SHARED
         severity = Severity.NOTE if reason == "he" else None

@@ -6,6 +6,7 @@ from selulint.diagnostic import Finding, Severity
 from selulint.fix.dropouts import is_conditional, is_inside, is_off, training_switch
 from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
+from selulint.rules.related import selu_beside
 
 
 @rule("SELU404", Severity.ERROR)
@@ -42,9 +43,10 @@ def alpha_dropout_inactive(model: Model) -> Iterator[Finding]:
             continue
         if op.name.startswith("torch.nn.functional.") and is_off(op):
             message = f"`{op.title}` does nothing: its `training` is False unless it is passed"
-            yield Finding(op.place.span, message, fix=training_switch(model, op))
+            yield Finding(op.place.span, message, selu_beside(model, op), training_switch(model, op))
         elif op.name == "tensorflow.contrib.nn.alpha_dropout" and _is_always_on(op):
-            yield Finding(op.place.span, f"`{op.title}` drops at inference too: nothing switches it off")
+            message = f"`{op.title}` drops at inference too: nothing switches it off"
+            yield Finding(op.place.span, message, selu_beside(model, op))
 
 
 def _is_always_on(op: Op) -> bool:

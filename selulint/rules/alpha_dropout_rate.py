@@ -6,7 +6,7 @@ from selulint.diagnostic import Finding, Severity
 from selulint.fix.dropouts import is_parameter, selu_beside
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.maps import SELU_SLOPE2, alpha_dropout_slope
-from selulint.rules import rule
+from selulint.rules import related, rule
 
 # The larger of the two rates that the paper uses.
 RATE = 0.1
@@ -53,7 +53,7 @@ def alpha_dropout_rate(model: Model) -> Iterator[Finding]:
             f"`{op.title}` drops at rate {rate:g}: gradients keep {SELU_SLOPE2 * alpha_dropout_slope(rate):.2g} of their "
             f"variance a layer (0.82 at 0.1), {shrinks:.2g} through the model's {layers} SELU layer{'s' * (layers != 1)}"
         )
-        yield Finding(place.span, message)
+        yield Finding(place.span, message, related.selu_beside(model, op))
 
 
 def _concerns(model: Model, op: Op) -> bool:

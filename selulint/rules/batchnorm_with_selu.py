@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.migration import without_norms
-from selulint.graph import TRANSPARENT, Kind, Model, Op
+from selulint.fix.norms import norms_beside_selu
+from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
-
-_THROUGH = TRANSPARENT - {Kind.NORM}
 
 
 @rule("SELU301", Severity.WARNING)
@@ -38,18 +37,23 @@ def batchnorm_with_selu(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017; `torch.nn.utils.fusion.fuse_conv_bn_eval` folds a trained BatchNorm exactly.
     """
-    fix, said = None, False
-    for op in model.of(Kind.NORM, "batch_norm"):
-        near = [*model.upstream(op, _THROUGH), *model.downstream(op, _THROUGH)]
-        selus = [each for each in near if each.kind is Kind.ACTIVATION and each.function == "selu" and not each.rivals]
-        if op.place is None or not selus or not _behind_layer(model, op):
-            continue
-        if not said:
-            fix, said = without_norms(model), True
-        related = tuple(Related("the SELU", each.place.span) for each in selus[:1] if each.place)
+    yield from norm_findings(model, "batch_norm")
+
+
+def norm_findings(model: Model, *functions: str) -> Iterator[Finding]:
+    """A finding for every norm of these kinds that stands in a SELU chain; one fix takes out all norms of the chain."""
+    found = list(norms_beside_selu(model, *functions))
+    fix = without_norms(model) if found else None
+    for op, selu in found:
+        assert op.place is not None
         message = f"`{op.title}` normalizes what the SELU beside it normalizes by itself, and hides the initialiser"
-        yield Finding(op.place.span, message, related, fix)
+        yield Finding(op.place.span, message, _related(model, op, selu), fix)
 
 
-def _behind_layer(model: Model, op: Op) -> bool:
-    return any(each.kind is not Kind.INPUT for each in model.upstream(op))
+def _related(model: Model, op: Op, selu: Op) -> tuple[Related, ...]:
+    """The SELU, and the layer whose initialisation the norm hides."""
+    layers = [near for near in model.upstream(op) if near.kind is Kind.PARAMETRIC and near.place is not None]
+    inits = [near.weight.place for near in layers if near.weight is not None and near.weight.place is not None]
+    places = [("the SELU", selu.place), *(("the layer in front of the norm", near.place) for near in layers[:1])]
+    places += [("the initialiser that the norm hides", place) for place in inits[:1]]
+    return tuple(Related(told, place.span) for told, place in places if place is not None)

@@ -7,6 +7,7 @@ from selulint.diagnostic import Finding, Severity
 from selulint.fix.activations import framework_selu
 from selulint.graph import Kind, Model
 from selulint.rules import rule
+from selulint.rules.related import in_front
 
 # Files that are a framework: there the expression is what everybody else should call.
 _FRAMEWORK = re.compile(
@@ -52,4 +53,4 @@ def handwritten_selu(model: Model) -> Iterator[Finding]:
             continue
         nan = "; its gradient is NaN for inputs above 88" if op.handwritten.overflows else ""
         message = f"`{op.title}` is SELU written out by hand, and the framework has one{nan}"
-        yield Finding(op.place.span, message, fix=framework_selu(model, op))
+        yield Finding(op.place.span, message, in_front(model, op), framework_selu(model, op))

@@ -8,6 +8,7 @@ from selulint.fix.mixed import BOUNDED, UNBOUNDED, is_mixed
 from selulint.graph import Kind, Model, Op
 from selulint.moments.maps import moments
 from selulint.rules import rule
+from selulint.rules.related import in_front
 
 
 @rule("SELU103", Severity.WARNING)
@@ -51,7 +52,7 @@ def mixed_activation(model: Model) -> Iterator[Finding]:
             fix, said = selu_at(model, is_mixed), True
         beside = (*model.activations_before(op), *model.activations_after(op))
         selus = [near.place for near in beside if near.function == "selu" and near.place]
-        related = tuple(Related("the SELU", place.span) for place in selus[:1])
+        related = (*(Related("the SELU", place.span) for place in selus[:1]), *in_front(model, op))
         yield Finding(op.place.span, f"`{op.title}` among SELUs {_effect(op)}", related, fix)
 
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Refusal, Related, Severity
+from selulint.diagnostic import Finding, Refusal, Severity
 from selulint.fix.migration import selu_chain
-from selulint.graph import Kind, Model, Op
+from selulint.graph import Kind, Model
 from selulint.rules import rule
+from selulint.rules.related import in_front
 
 _BOUNDED = Refusal("ReLU6 is bounded, which SELU is not: whether that is meant, only its author knows")
 _CHOSEN = Refusal("the activation is chosen by an option")
@@ -54,17 +55,4 @@ def relu_activation(model: Model) -> Iterator[Finding]:
         implicit = op.args.get("implicit")
         title = f"the default activation of `{implicit}`" if implicit else f"`{op.title}`"
         message = f"{title} is a {name} between two layers: its units can die and it does not normalize"
-        yield Finding(place.span, message, tuple(_feeding(model, op)), own)
-
-
-def _feeding(model: Model, op: Op) -> Iterator[Related]:
-    """The layer in front of an activation, and what initialises it."""
-    layers = (
-        near for near in model.upstream(op, merges=True) if near.kind is Kind.PARAMETRIC and near.place is not None
-    )
-    layer = next(layers, None)
-    if layer is None or layer.place is None:
-        return
-    yield Related("the layer in front of it", layer.place.span)
-    if layer.weight is not None and layer.weight.place is not None:
-        yield Related("its initialiser", layer.weight.place.span)
+        yield Finding(place.span, message, in_front(model, op), own)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Severity
 from selulint.fix.initialisers import starts_off_zero, zero_bias
 from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op, Place
 from selulint.moments.chains import after_biases
 from selulint.moments.fitting import bias_moments
 from selulint.predict import as_written
 from selulint.rules import rule
+from selulint.rules.related import layers_and_selu
 
 # Up to this change of mean or variance a bias is worth a note only.
 _TOLERABLE = 0.03
@@ -54,9 +55,7 @@ def selu_bias_init(model: Model) -> Iterator[Finding]:
         assert init is not None and found is not None
         depth = len({op.layer or op.index for op in ops})
         mean, variance = after_biases(*found, depth)
-        related = tuple(
-            {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
-        )
+        related = layers_and_selu(model, ops)
         message = (
             f"`{init.name}` starts the bias in front of a SELU {_start(*found)}: predicted mean {mean:.2g} and "
             f"variance {variance:.3g} after {depth} layer{'s' * (depth != 1)} (self-normalizing: 0 and 1)"

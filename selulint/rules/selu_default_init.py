@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Refusal, Related, Severity
+from selulint.diagnostic import Finding, Fix, Refusal, Related, Repair, Severity
 from selulint.fix.initialisers import lecun_init
-from selulint.graph import Kind, Model, Op
+from selulint.fix.order import in_order
+from selulint.graph import Kind, Lost, Model, Op
 from selulint.moments.maps import SANE_WINDOW
 from selulint.predict import foretold
 from selulint.rules import rule
@@ -44,7 +45,7 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
     """
     concerned = [op for op in model.of(Kind.PARAMETRIC) if _concerns(model, op)]
     layers = [op for op in concerned if op.place is not None]
-    fix = lecun_init(model, layers) if layers else None
+    fix = _fix(model, layers) if layers else None
     depth = len({op.layer for op in concerned})
     for op in concerned:
         assert op.weight is not None
@@ -53,7 +54,7 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
         if op.place is None:
             yield from _from_elsewhere(op, activation, tau)
             continue
-        related = (Related("the SELU that it feeds", activation.place.span),) if activation.place else ()
+        related = tuple(_related(op, activation))
         if tau is None or SANE_WINDOW[0] <= tau <= SANE_WINDOW[1]:
             why = (
                 "is right only where fan_in equals fan_out"
@@ -69,6 +70,28 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
             f"{words} (self-normalizing: 1)"
         )
         yield Finding(op.place.span, message, related, fix, prediction=told)
+
+
+def _fix(model: Model, layers: list[Op]) -> Repair:
+    """LeCun initialisation, or where the model has one that only comes too early, that one in time."""
+    early = [next((lost for lost in op.lost if lost.cause == "early"), None) for op in layers]
+    first = early[0]
+    if first is not None and all(lost is not None and lost.place == first.place and _fits(lost) for lost in early):
+        repair = in_order(model, first)
+        if isinstance(repair, Fix):
+            return repair
+    return lecun_init(model, layers)
+
+
+def _fits(lost: Lost) -> bool:
+    return lost.init.gain is not None and SANE_WINDOW[0] <= lost.init.gain <= SANE_WINDOW[1]
+
+
+def _related(op: Op, activation: Op) -> Iterator[Related]:
+    if activation.place is not None:
+        yield Related("the SELU that it feeds", activation.place.span)
+    for lost in op.lost:
+        yield Related("an initialisation that does not reach it", lost.place.span)
 
 
 def _from_elsewhere(op: Op, activation: Op, tau: float | None) -> Iterator[Finding]:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
-from selulint.fix.initialisers import lecun_init
+from selulint.diagnostic import Finding, Severity
+from selulint.fix.fans import has_fans_of_its_own, own_fan
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.predict import as_written
 from selulint.rules import rule
+from selulint.rules.related import layers_and_selu
 
 # A standard deviation that is 1/sqrt(fan_out) is meant to be; one that is only near it is another number.
 _TOLERANCE = 0.01
@@ -18,8 +19,9 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
 
     ## What
     Reports a layer in front of a SELU whose weights have variance 1/fan_out instead of 1/fan_in: `mode="fan_out"`, a
-    standard deviation from `out_features` or `weight.shape[0]`, and PyTorch's own `fan_in` of transposed convolutions,
-    which is what goes out of them. Layers for which both fans are the same are right.
+    standard deviation from `out_features` or `weight.shape[0]`, and the frameworks' own `fan_in` of transposed convolutions,
+    which is what goes out of them, and of depthwise ones in Keras, which counts channels that no unit sees. Layers for which
+    both fans are the same are right.
 
     ## Why
     The variance that a unit sees is fan_in * Var(w). With 1/fan_out it is fan_in/fan_out: a layer that doubles its width
@@ -36,7 +38,8 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
     ```
 
     ## Fix safety
-    Safe: only the initialisation changes. There is no fix for transposed convolutions.
+    Safe: only the initialisation changes. A transposed or depthwise layer gets `mode="fan_out"`, which is nearer to what its
+    units see, with the strides counted in where there are any.
 
     ## References
     Klambauer et al., 2017, section 2 (w ~ N(0, 1/n)); PyTorch issue 23854.
@@ -56,11 +59,17 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
         names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
         gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
         told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else "gain fan_in/fan_out, self-normalizing: 1"
-        related = tuple(
-            {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
-        )
-        message = f"`{init.name}` gives {names} variance 1/fan_out where SELU needs 1/fan_in ({told})"
-        yield Finding(place.span, message, related, lecun_init(model, ops), prediction=as_written(model, ops[0]))
+        related = layers_and_selu(model, ops)
+        message = f"`{init.name}` gives {names} {_mistake(ops[0])} ({told})"
+        yield Finding(place.span, message, related, own_fan(model, ops), prediction=as_written(model, ops[0]))
+
+
+def _mistake(op: Op) -> str:
+    if not has_fans_of_its_own(op):
+        return "variance 1/fan_out where SELU needs 1/fan_in"
+    if "transpose" in op.function:
+        return f"a variance of what {op.framework} calls fan_in, and a transposed layer's units do not see"
+    return "a variance of all input channels, of which a depthwise layer's units see one"
 
 
 def takes_wrong_fan(init: Init) -> bool:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.predict import foretold
 from selulint.rules import rule
+from selulint.rules.related import layers_and_selu
 
 
 @rule("SELU203", Severity.ERROR)
@@ -51,11 +52,8 @@ def selu_gain_init(model: Model) -> Iterator[Finding]:
         tau = 0.5625 if init.gain is None else init.gain
         depth = len({op.layer for op in ops})
         words, told = foretold(model, ops[0], tau, depth)
-        related = tuple(
-            {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
-        )
         message = f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: {words} (self-normalizing: 1)'
-        yield Finding(place.span, message, related, lecun_init(model, ops), prediction=told)
+        yield Finding(place.span, message, layers_and_selu(model, ops), lecun_init(model, ops), prediction=told)
 
 
 def _asks_for_selu(init: Init) -> bool:

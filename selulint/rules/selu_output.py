@@ -11,7 +11,7 @@ from selulint.rules import rule
 _LOWEST = -SELU_SCALE * SELU_ALPHA
 _PASSED = frozenset({Kind.DROPOUT, Kind.RESHAPE})
 _PROBABILITIES = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid"})
-_UNITS = ("out_features", "units")
+_UNITS = ("out_features", "units", "features", "num_outputs", "output_size")
 # Names that only a model's last layer has, and only whole models; a feature extractor ends in SELU for good reason.
 _LAST = re.compile(
     r"(?:fc|dense|linear|layer)?_?(?:out|output|outputs|logits?|classifier|regressor|predictor|predictions?)"

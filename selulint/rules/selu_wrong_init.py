@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.moments.maps import SANE_WINDOW
 from selulint.predict import as_written
 from selulint.rules import rule
+from selulint.rules.related import layers_and_selu
 from selulint.rules.selu_fan_out_init import takes_wrong_fan
 
 
@@ -50,9 +51,7 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
         gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
         names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
         told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else "a standard deviation that ignores fan_in"
-        related = tuple(
-            {op.place: Related("the layer in front of the SELU", op.place.span) for op in ops if op.place}.values()
-        )
+        related = layers_and_selu(model, ops)
         message = f"`{init.name}` does not fit the SELU after {names} ({told})"
         yield Finding(place.span, message, related, lecun_init(model, ops), prediction=as_written(model, ops[0]))
 

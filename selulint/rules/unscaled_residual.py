@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Prediction, Severity
+from selulint.diagnostic import Finding, Prediction, Related, Severity
 from selulint.fix.residuals import Residual, residuals, scaled_residual
 from selulint.graph import Kind, Model
 from selulint.moments.chains import residual_variance
 from selulint.rules import rule
+from selulint.rules.related import selu_beside
 
 
 @rule("SELU503", Severity.WARNING)
@@ -50,7 +51,8 @@ def unscaled_residual(model: Model) -> Iterator[Finding]:
             each.place.span,
             f"`{_shown(each)}` adds a branch to a skip path without scaling: predicted variance {variance:.3g} after "
             f"{depth} such sum{'s' * (depth != 1)} (self-normalizing: 1)",
-            fix=scaled_residual(model, each),
+            _related(each) or selu_beside(model, each.op),
+            scaled_residual(model, each),
             prediction=Prediction(_shown(each), 0.0, variance),
         )
 
@@ -66,3 +68,9 @@ def _depth(model: Model, merges: set[int]) -> int:
     for op in model.ops:
         counts.append(max((counts[index] for index in op.inputs), default=0) + (op.index in merges))
     return max(counts, default=0)
+
+
+def _related(residual: Residual) -> tuple[Related, ...]:
+    """The layers that end the branch and the skip path."""
+    places = dict.fromkeys(op.place for op in residual.layers if op.place is not None)
+    return tuple(Related("a layer whose output is added", place.span) for place in places)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Severity
 from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
+from selulint.rules.related import selu_behind
 
 _UNIT = (1 / 256, 1 / 255)
 _MOVING = frozenset({Kind.RESHAPE, Kind.DROPOUT})
@@ -46,12 +47,15 @@ def unstandardised_input(model: Model) -> Iterator[Finding]:
         place = op.place or op.call
         if place is not None and _feeds_selu(model, op):
             shown = " ".join(place.text.split())
-            yield Finding(place.span, f"`{shown}` brings inputs into [0, 1], but SELU wants mean 0 and variance 1")
-    if inside or not any(_feeds_selu(model, op) for op in model.of(Kind.INPUT)):
+            message = f"`{shown}` brings inputs into [0, 1], but SELU wants mean 0 and variance 1"
+            yield Finding(place.span, message, selu_behind(model, op))
+    fed = [op for op in model.of(Kind.INPUT) if _feeds_selu(model, op)]
+    if inside or not fed:
         return
     for span in model.rescaled:
         shown = " ".join(model.file.source.text[span.start : span.end].split())
-        yield Finding(span, f"`{shown}` leaves data in [0, 1], but the SELU model wants mean 0 and variance 1")
+        message = f"`{shown}` leaves data in [0, 1], but the SELU model wants mean 0 and variance 1"
+        yield Finding(span, message, selu_behind(model, fed[0]))
 
 
 def _is_selu_model(model: Model) -> bool:

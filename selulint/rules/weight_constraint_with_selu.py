@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
-from selulint.graph import Kind, Model, Place
+from selulint.fix.constraints import without_constraints
+from selulint.graph import Kind, Model, Op, Place
 from selulint.rules import rule
 
 _WHY = {
@@ -37,21 +38,30 @@ def weight_constraint_with_selu(model: Model) -> Iterator[Finding]:
     ```
 
     ## Fix safety
-    There is no fix: a constraint may be there for another reason (a critic's Lipschitz bound), and its keys are part of the
-    state_dict.
+    Unsafe: a constraint may be there for another reason (a critic's Lipschitz bound), weights that were trained under it
+    would leave it, and the keys of a wrapped layer's state_dict change. The layer gets LeCun initialisation where its own
+    does not fit. There is no fix where the file takes the wrapper apart (`weight_g`, `remove_weight_norm`).
 
     ## References
     Klambauer et al., 2017, Theorem 1 (the window of tau); Miyato et al., 2018, arXiv:1802.05957.
     """
-    said: set[Place] = set()
+    by_place: dict[Place, tuple[str, list[Op]]] = {}
     for op in model.of(Kind.PARAMETRIC):
-        if op.constraint is None or op.constraint[1] in said:
-            continue
-        selus = model.fed(op, "selu")
-        if not selus:
-            continue
-        name, place = op.constraint
-        said.add(place)
+        for name, place in op.constraints if model.fed(op, "selu") else ():
+            by_place.setdefault(place, (name, []))[1].append(op)
+    for place, (name, layers) in by_place.items():
+        op = layers[0]
         why = _WHY.get(name, "pulls fan_in * Var(w) away from 1 in training")
-        related = tuple(Related("the SELU that it feeds", each.place.span) for each in selus[:1] if each.place)
-        yield Finding(place.span, f"`{name}` on `{op.title}` in front of a SELU {why}", related)
+        message = f"`{name}` on `{op.title}` in front of a SELU {why}"
+        yield Finding(place.span, message, _related(model, op), without_constraints(model, layers))
+
+
+def _related(model: Model, op: Op) -> tuple[Related, ...]:
+    selu, init = model.fed(op, "selu")[0], op.weight
+    before = init.args.get("before", init) if init is not None else None
+    places = (
+        ("the layer whose weights it holds", op.place),
+        ("the SELU that it feeds", selu.place),
+        ("the initialiser", before.place if before is not None else None),
+    )
+    return tuple(Related(told, place.span) for told, place in places if place is not None)

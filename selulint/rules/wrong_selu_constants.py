@@ -3,10 +3,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Severity
+from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.activations import exact_constants
-from selulint.graph import Kind, Model
+from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
+from selulint.rules.related import in_front
 
 # How far the fixed variance may be from 1 before it is an error.
 TOLERABLE = 0.05
@@ -49,4 +50,10 @@ def wrong_selu_constants(model: Model) -> Iterator[Finding]:
         constants = f"lambda {mark.scale:.6g} and alpha {mark.alpha:.6g}"
         message = f"`{op.title}` is a SELU with {constants}: its variance {settles} (SELU: 1)"
         severity = Severity.WARNING if drift <= TOLERABLE else Severity.ERROR
-        yield Finding(op.place.span, message, fix=exact_constants(model, op), severity=severity)
+        yield Finding(op.place.span, message, _feeding(model, op), exact_constants(model, op), severity)
+
+
+def _feeding(model: Model, op: Op) -> tuple[Related, ...]:
+    """The layer in front of the innermost part that a layer feeds."""
+    parts = op.handwritten.parts if op.handwritten is not None else ()
+    return next((found for each in (*parts, op) if (found := in_front(model, each))), ())

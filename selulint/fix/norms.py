@@ -1,0 +1,124 @@
+"""Norms beside SELU: which of them only do what SELU does by itself, and taking one out of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from selulint.diagnostic import Refused
+from selulint.fix.initialisers import remove_keras_layer
+from selulint.fix.plan import Plan
+from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
+
+# Norms other than BatchNorm: they also act at inference, and often serve something else than the activation.
+OTHER_NORMS = ("layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm")
+_TO_NORM = TRANSPARENT - {Kind.NORM}
+_CHAIN = frozenset({Kind.ACTIVATION, Kind.PARAMETRIC})
+_PARAMETERS = frozenset({"weight", "bias", "running_mean", "running_var"})
+
+
+def norms_beside_selu(model: Model, *functions: str) -> Iterator[tuple[Op, Op]]:
+    """The norms right before or right behind a SELU, behind a layer, that serve nothing but the chain; each with its SELU."""
+    for op in model.of(Kind.NORM, *functions):
+        before, after = model.upstream(op, _TO_NORM), model.downstream(op, _TO_NORM)
+        near = (*before, *after)
+        selus = [each for each in near if each.kind is Kind.ACTIVATION and each.function == "selu" and not each.rivals]
+        if op.place is None or not selus:
+            continue
+        if op.function == "batch_norm":
+            if any(each.kind is not Kind.INPUT for each in model.upstream(op)):
+                yield op, selus[0]
+            continue
+        is_inside = any(each.kind is Kind.PARAMETRIC for each in near)
+        if is_inside and not any(each.kind is Kind.INPUT for each in before) and _serves_chain(model, op):
+            yield op, selus[0]
+
+
+def _serves_chain(model: Model, op: Op) -> bool:
+    """Whether a norm feeds nothing but the chain's next activation or layer.
+
+    Attention, residual streams and results that leave the model are normalized for reasons of their own.
+    """
+    after = model.downstream(op)
+    if not after or _leaves(model, op) or any(each.kind not in _CHAIN for each in after):
+        return False
+    layers = [each for each in after if each.kind is Kind.PARAMETRIC]
+    if not layers:
+        # Right before the SELU: behind a sum of branches it holds more than this SELU's input.
+        return all(each.kind is Kind.PARAMETRIC for each in model.upstream(op))
+    if any(each.function not in WEIGHTED_SUMS for each in layers):
+        return False
+    return not any(_meet(near) for each in layers for near in model.downstream(each, TRANSPARENT | {Kind.SCALE}))
+
+
+def _leaves(model: Model, op: Op) -> bool:
+    stack, seen = [op], set[int]()
+    while stack:
+        near = stack.pop()
+        if near.index in model.outputs:
+            return True
+        if near.index not in seen:
+            seen.add(near.index)
+            stack.extend(each for each in model.users(near) if each.kind in TRANSPARENT)
+    return False
+
+
+def _meet(op: Op) -> bool:
+    """Whether queries, keys and values meet in an op, or may do so."""
+    several = len(op.inputs) > 1
+    if op.function in ("attention", "matmul"):
+        return True
+    return several and (op.function == "multiply" or op.kind in (Kind.OPAQUE, Kind.PARAMETRIC))
+
+
+def drop_norm(made: Plan, model: Model, op: Op) -> None:
+    """Take a norm out of a model and restore the bias of the layer in front; in PyTorch `nn.Identity()` takes its place."""
+    if op.place is None or op.symbol is None:
+        raise Refused("the norm is not spelled in this file")
+    if op.addressed:
+        raise Refused("code elsewhere uses the parameters of the norm")
+    if not op.name.startswith(("torch.", "keras.")):
+        raise Refused("a norm that is an argument or a function cannot be taken out")
+    if any(near.kind is Kind.INPUT for near in model.upstream(op)):
+        raise Refused("the norm standardises the input")
+    if not made.first("norm", op.place):
+        pass
+    elif op.layer == 0:
+        _drop_call(made, op.place, op.name)
+    else:
+        made.doubt("removing the norm removes its keys from the state_dict")
+        _drop_layer(made, model, op)
+    for layer in model.upstream(op):
+        if layer.kind is Kind.PARAMETRIC and made.first("bias", layer.place):
+            _restore_bias(made, model, layer)
+
+
+def _drop_layer(made: Plan, model: Model, op: Op) -> None:
+    assert op.place is not None and op.symbol is not None
+    if model.framework == "keras":
+        if not remove_keras_layer(made.draft, op):
+            raise Refused("the norm cannot be taken out of this expression")
+        return
+    name = made.draft.refer_like(op.symbol, "torch.nn.Identity")
+    if name is None:
+        raise Refused("the norm is not built here")
+    # Where a class is passed around, every norm that is made of it goes: Identity takes any arguments.
+    made.draft.replace(op.place, f"{name}()" if hasattr(op.place.node, "args") else name)
+
+
+def _drop_call(made: Plan, place: Place, name: str) -> None:
+    """`F.layer_norm(x, (64,))` becomes `x`."""
+    made.doubt("removing the norm changes what a trained model computes")
+    call: Any = place.node
+    others = [arg.keyword.value if arg.keyword is not None else "" for arg in getattr(call, "args", ())[1:]]
+    if others.count("") > 1 or any(each in _PARAMETERS for each in others) or name.endswith(".batch_norm"):
+        raise Refused("the norm has parameters of its own")
+    if not name.startswith("torch.nn.functional.") or not made.draft.unwrap(place, others=True):
+        raise Refused("this norm cannot be taken out of its expression")
+
+
+def _restore_bias(made: Plan, model: Model, layer: Op) -> None:
+    assert layer.place is not None
+    name = "use_bias" if model.framework == "keras" else "bias"
+    if layer.args.get(name) is False and not made.draft.remove_argument(layer.place, name):
+        raise Refused("the bias of the layer before the norm cannot be restored")
