@@ -274,10 +274,11 @@ class Model:
 
     def is_hidden(self, op: Op) -> bool:
         """A hidden activation: a parametric layer feeds it, it feeds a parametric layer, and it only gates nothing."""
-        known = self._hidden.get(op.index)
-        if known is None:
-            known = self._hidden[op.index] = self._is_hidden(op)
-        return known
+        if op.index not in self._hidden:
+            # The last ones first: whether one is hidden may hang on the next.
+            for each in reversed([*self.of(Kind.ACTIVATION), op]):
+                self._hidden[each.index] = self._is_hidden(each)
+        return self._hidden[op.index]
 
     def _is_hidden(self, op: Op) -> bool:
         # A module that nobody knows (somebody's own dropout or norm) does not hide what it stands between.
@@ -288,7 +289,14 @@ class Model:
             return False
         reached = self._nearest(op, self.users, TRANSPARENT, merges=True, modules=True)
         after = [near for near in reached if near.kind is Kind.PARAMETRIC]
-        return any(not self.feeds_gate(near) for near in after)
+        if any(not self.feeds_gate(near) for near in after):
+            return True
+        # What ends a branch is inside the model even where the same activation behind the sum is its end.
+        again = [near for near in reached if near.kind is Kind.ACTIVATION and near.function == op.function]
+        if not again:
+            return False
+        direct = self._nearest(op, self.users, TRANSPARENT, merges=False, modules=True)
+        return any(self._hidden.get(near.index, False) or near not in direct for near in again)
 
     def _leaves(self, op: Op) -> bool:
         """Whether a layer's own output is already a result, beside what an activation makes of it (FPN's extra levels)."""

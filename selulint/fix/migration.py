@@ -43,10 +43,10 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
             id(each): [op for op in each.of(Kind.ACTIVATION) if is_wanted is not None and is_wanted(each, op)]
             for each in model.component
         }
-        places = {op.place for ops in wanted.values() for op in ops}
+        spelled = {(op.function, op.place) for ops in wanted.values() for op in ops}
         for each in model.component:
             converted = wanted[id(each)]
-            _add_ends(made, each, converted, places)
+            _add_ends(made, each, converted, spelled)
             if converted:
                 _add_mixed(made, each, converted)
             chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
@@ -56,16 +56,23 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
     return composed(model, message, compose)
 
 
-def _add_ends(made: Plan, model: Model, converted: list[Op], places: Collection[Place | None]) -> None:
-    """An activation that is written once for the inside and the end of a block is the same one in both."""
+def _add_ends(made: Plan, model: Model, converted: list[Op], spelled: Collection[tuple[str, Place | None]]) -> None:
+    """What is written once for the inside and the end of a block is the same activation in both, and so is the one behind
+    the sum in which a branch with an activation of its own ends."""
     ends = [
         op
         for op in model.of(Kind.ACTIVATION)
-        if op.place in places and op not in converted and _is_behind_layer(model, op) and _only_ends(model, op)
+        if op not in converted
+        and _only_ends(model, op)
+        and (_is_behind_layer(model, op) if (op.function, op.place) in spelled else _is_behind(model, op, converted))
     ]
     if ends:
         made.doubt("the same activation also ends a model")
     converted.extend(ends)
+
+
+def _is_behind(model: Model, op: Op, others: Collection[Op]) -> bool:
+    return any(near in others and near.function == op.function for near in model.upstream(op, merges=True))
 
 
 def _only_ends(model: Model, op: Op) -> bool:
