@@ -118,7 +118,7 @@ PROOFS = (
         DARTS,
     ),
     Proof(
-        "pytorch-forecasting",
+        "pytorch_forecasting",
         ("pytorch_forecasting/models",),
         "\n".join(
             (

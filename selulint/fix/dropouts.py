@@ -51,19 +51,22 @@ def before_pool(model: Model, op: Op) -> list[Op]:
     return found
 
 
+def before_dropout(model: Model, op: Op) -> list[Op]:
+    """As `before_pool`; side by side activations are as good as one, if there is nothing else among them."""
+    before = before_pool(model, op)
+    if len(before) != 1 or before[0].kind is not Kind.MERGE or before[0].function != "concat":
+        return before
+    ends = [end for each in model.inputs(before[0]) for end in _ends(model, each)]
+    return ends if len({(end.kind, end.function) for end in ends}) == 1 else []
+
+
 def _ends(model: Model, op: Op) -> list[Op]:
     return before_pool(model, op) if op.kind in TRANSPARENT else [op]
 
 
 def selu_beside(model: Model, op: Op) -> Op | None:
     """The SELU in whose chain a dropout stands: before it, or right behind it with a layer before."""
-    before = before_pool(model, op)
-    if len(before) == 1 and before[0].kind is Kind.MERGE and before[0].function == "concat":
-        # Side by side SELUs are as good as one, if there is nothing else among them.
-        before = [end for each in model.inputs(before[0]) for end in _ends(model, each)]
-        if any(near.function != "selu" for near in before):
-            return None
-    for near in before:
+    for near in before_dropout(model, op):
         if near.kind is Kind.ACTIVATION and near.function == "selu" and not near.rivals:
             return near
     if any(near.kind is Kind.PARAMETRIC for near in model.upstream(op)):
@@ -112,7 +115,7 @@ def _others_at(model: Model, op: Op) -> Iterable[tuple[Model, Op]]:
 
 def _beside_future_selu(made: Plan, model: Model, op: Op) -> bool:
     """Whether an activation beside a dropout becomes SELU in this fix."""
-    near = [each for each in (*before_pool(model, op), *model.downstream(op)) if each.kind is Kind.ACTIVATION]
+    near = [each for each in (*before_dropout(model, op), *model.downstream(op)) if each.kind is Kind.ACTIVATION]
     if any(("activation", each.place) in made.done for each in near):
         return True
     return any(each.function == "relu" and model.is_hidden(each) for each in near)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from selulint.diagnostic import Refused, Repair
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
-from selulint.fix.dropouts import PLAIN_DROPOUTS, before_pool, to_alpha
+from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, to_alpha
 from selulint.fix.mixed import with_mixed
 from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
 from selulint.fix.plan import Plan, composed
@@ -188,4 +188,4 @@ def _touches(model: Model, op: Op, chain: set[int], merges: bool = False) -> boo
     """Whether an activation of the chain is right before or right behind `op`, with no global pool in between."""
     if any(near.index in chain for near in model.downstream(op, merges=merges)):
         return True
-    return any(near.index in chain for near in before_pool(model, op))
+    return any(near.index in chain for near in before_dropout(model, op))
