@@ -20,7 +20,7 @@ from selulint.model_commands import graph, migrate
 from selulint.report import Report, render
 from selulint.run import FileResult, WriteError, lint, lint_bytes, plan, write
 from selulint.settings import OPTIONS, OUTPUT_FORMATS, Settings, SettingsError, resolve, restrictions, unknown_selector
-from selulint.terminal import CLEAN, FAILURE, FINDINGS, colored, complain, diff, to_file
+from selulint.terminal import CLEAN, FAILURE, FINDINGS, colored, complain, diff, interruptible, to_file
 from selulint.verify_command import verify
 
 INTERRUPTED = 130
@@ -150,18 +150,20 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
 
 
 def _check_files(files: Sequence[str], settings: Settings, options: dict[str, Any], complete: bool) -> int:
-    results = []
+    results, begun = [], list[FileResult]()
     tasks = plan(files)
-    for result in _with_progress(lint(tasks, settings), len(tasks)):
-        if result.after is not None and not settings.diff:
-            try:
-                write(result)
-            except WriteError as error:
-                complain(f"{result.path}: {error}")
-                complete = False
-                assert result.before is not None
-                result = lint_bytes(result.path, result.before, replace(settings, fix=False))
-        results.append(result)
+    with interruptible(begun, len(tasks)) if settings.fix and not settings.diff else contextlib.nullcontext():
+        for result in _with_progress(lint(tasks, settings), len(tasks)):
+            if result.after is not None and not settings.diff:
+                begun.append(result)
+                try:
+                    write(result)
+                except WriteError as error:
+                    complain(f"{result.path}: {error}")
+                    complete = False
+                    assert result.before is not None
+                    result = lint_bytes(result.path, result.before, replace(settings, fix=False))
+            results.append(result)
     return _finish(results, settings, options, complete)
 
 
@@ -220,8 +222,8 @@ def _show_diff(results: Sequence[FileResult], complete: bool) -> int:
     for result in results:
         for each in result.diagnostics:
             if each.refused and each.span is not None and result.source is not None:
-                row, column = result.source.locate(each.span.start)
-                click.echo(f"{result.path}:{row}:{column}: {each.code} not fixed: {each.refused}", err=True)
+                place = result.source.place(each.span.start)
+                click.echo(f"{result.path}:{place}: {each.code} not fixed: {each.refused}", err=True)
     return FAILURE if not complete else FINDINGS if changed else CLEAN
 
 
@@ -232,8 +234,7 @@ def _complain_of_failures(results: Sequence[FileResult]) -> None:
             if diagnostic.code in FAILURES:
                 place = result.path
                 if diagnostic.span is not None and result.source is not None:
-                    cell, row, column = result.source.position(diagnostic.span.start)
-                    place += f":cell {cell}:{row}:{column}" if cell else f":{row}:{column}"
+                    place += f":{result.source.place(diagnostic.span.start)}"
                 complain(f"{place}: {diagnostic.name}: {diagnostic.message}")
 
 

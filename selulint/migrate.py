@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selulint.diagnostic import Applicability, Diagnostic
-from selulint.graph import Kind, Model, Op
+from selulint.graph import Kind, Model, Op, Place
 from selulint.moments.propagate import Statistics
 from selulint.predict import predictions
 from selulint.run import FileResult
@@ -18,9 +18,10 @@ _HEADS = frozenset({"softmax", "log_softmax"})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One activation of a model: the layer in front of it, its line before, what it computes, and its statistics."""
+    """One activation of a model: the layer before it, its cell and line, what it computes, its statistics."""
 
     layer: str
+    cell: int | None
     line: int | None
     was: str
     now: str
@@ -36,6 +37,7 @@ class Migration:
     """
 
     name: str
+    cell: int | None
     line: int | None
     steps: tuple[Step, ...]
     changed: bool
@@ -57,16 +59,19 @@ def migrations(result: FileResult, before: list[Model], after: list[Model], sett
         if names and not is_named(model.name, names):
             continue
         own = [each for each in result.diagnostics if model.name in each.models]
-        line = model.file.source.locate(model.owner.span.start)[0] if model.owner is not None else None
         yield Migration(
             model.name,
-            line,
+            *_position(model, model.owner),
             tuple(_steps(model, twin)),
             model.name in touched,
             tuple(each for each in own if each.fix is not None and each.fix.applicability is not Applicability.SAFE),
             tuple(each for each in own if each.refused),
             tuple(_doubts(result, model)),
         )
+
+
+def _position(model: Model, place: Place | None) -> tuple[int | None, int | None]:
+    return model.file.source.position(place.span.start)[:2] if place is not None else (None, None)
 
 
 def _doubts(result: FileResult, model: Model) -> dict[str, None]:
@@ -81,10 +86,9 @@ def _steps(model: Model, twin: Model | None) -> Iterator[Step]:
     paired = new if len(new) == len(old) else [None] * len(old)
     for op, other in zip(old, paired, strict=True):
         layers = [each.title for each in model.upstream(op, merges=True) if each.kind is Kind.PARAMETRIC]
-        line = model.file.source.locate(op.place.span.start)[0] if op.place is not None else None
         now = other.function if other is not None else ""
         after = then[other.index] if other is not None else None
-        yield Step(layers[-1] if layers else "", line, op.function, now, known[op.index], after)
+        yield Step(layers[-1] if layers else "", *_position(model, op.place), op.function, now, known[op.index], after)
 
 
 def _activations(model: Model) -> list[Op]:

@@ -12,7 +12,7 @@ from selulint.diagnostic import FAILURES
 from selulint.discover import discover
 from selulint.run import FileResult, ModelsError, WriteError, lint, models_in, models_of_text, plan, write
 from selulint.settings import Settings, resolve, restrictions
-from selulint.terminal import CLEAN, FAILURE, FINDINGS, complain, diff, to_file
+from selulint.terminal import CLEAN, FAILURE, FINDINGS, complain, diff, interruptible, to_file
 
 
 @click.command()
@@ -117,11 +117,12 @@ def _write_all(results: Sequence[FileResult]) -> bool:
     """Write the changed files; whether all of them could be."""
     done = 0
     changed = [result for result in results if result.after is not None]
-    for result in changed:
-        try:
-            write(result)
-            done += 1
-        except WriteError as error:
-            complain(f"{result.path}: {error}")
+    with interruptible(changed, len(changed)):
+        for result in changed:
+            try:
+                write(result)
+                done += 1
+            except WriteError as error:
+                complain(f"{result.path}: {error}")
     click.echo(f"Migrated {done} of {len(changed)} file{'s' * (len(changed) != 1)}.", err=True)
     return done == len(changed)

@@ -225,9 +225,7 @@ def models_of_text(path: str, data: bytes, parts: bool = False) -> list[Model]:
         source = decode(path, data)
         if broken := _broken(source):
             assert broken.span is not None
-            cell, row, column = source.position(broken.span.start)
-            place = f"{path}:{f'cell {cell}:' if cell else ''}{row}:{column}"
-            raise ModelsError(f"{place}: {broken.message}")
+            raise ModelsError(f"{path}:{source.place(broken.span.start)}: {broken.message}")
         return models_of_source(source, parts)
     except (SourceError, SyntaxError, InternalError) as error:
         raise ModelsError(f"{path}: {error}") from error

@@ -86,6 +86,11 @@ class Source:
         """Cell of a notebook (None in other files), line and column of an offset as users count them."""
         return None, *self.locate(offset)
 
+    def place(self, offset: int) -> str:
+        """A position to be put behind the file's name: `4:7`, or `cell 2:4:7`."""
+        cell, line, column = self.position(offset)
+        return f"cell {cell}:{line}:{column}" if cell else f"{line}:{column}"
+
     def extent(self, line: int) -> tuple[int, int]:
         """First and last line (from 1, of the whole text) of the cell or file around a line."""
         last = len(self.line_starts)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -28,6 +29,28 @@ def to_file(path: str, pieces: Iterable[str]) -> bool:
         complain(f"{path}: {(error.strerror or str(error)).lower()}")
         return False
     return True
+
+
+@contextlib.contextmanager
+def interruptible(begun: Sequence[FileResult], total: int) -> Iterator[None]:
+    """While files are written: an interrupt says which are fixed; `begun` are the results whose writing has begun."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        fixed = [each.path for each in begun if _is_written(each)]
+        are = "file is" if len(fixed) == 1 else "files are"
+        complain(f"interrupted: {len(fixed)} {are} fixed, the other {total - len(fixed)} are as they were")
+        for path in fixed:
+            click.echo(f"  fixed: {path}", err=True)
+        raise
+
+
+def _is_written(result: FileResult) -> bool:
+    try:
+        with open(result.path, "rb") as file:
+            return file.read() == result.after
+    except OSError:
+        return False
 
 
 def colored(stream: TextIO) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from selulint import __version__, cli
 from selulint.cli import main
+from selulint.run import FileResult, write
 
 ROOT = Path(__file__).resolve().parent.parent
 RELU = "import torch.nn as nn\n\nnet = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))\n"
@@ -406,6 +407,26 @@ def test_an_interrupt_exits_without_a_traceback(selulint: Program, monkeypatch: 
     monkeypatch.setattr(cli, "plan", interrupted)
     outcome = selulint("net.py")
     assert outcome.code == 130 and "Traceback" not in outcome.err
+
+
+def test_an_interrupt_says_which_files_are_fixed(selulint: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it comes between the writing of a file and the next step."""
+    names = [put(name).name for name in ("a.py", "b.py", "c.py", "d.py")]
+    written = []
+
+    def interrupted(result: FileResult) -> None:
+        write(result)
+        written.append(result.path)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "write", interrupted)
+    outcome = selulint("--fix", ".")
+    assert outcome.code == 130 and "Traceback" not in outcome.err
+    assert "interrupted: 2 files are fixed, the other 2 are as they were" in outcome.err
+    fixed = [each.removeprefix("  fixed: ") for each in outcome.err.splitlines() if each.startswith("  fixed: ")]
+    changed = [name for name in names if Path(name).read_text() != RELU]
+    assert fixed == written and [Path(each).name for each in fixed] == changed and len(changed) == 2
 
 
 def test_a_bar_is_shown_only_on_a_terminal_and_on_long_runs(selulint: Program, monkeypatch: pytest.MonkeyPatch) -> None:

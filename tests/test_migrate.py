@@ -83,3 +83,18 @@ def test_what_is_not_known_is_not_predicted(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(DEEP.replace("return self.body(x)", "return self.body(strange(self.body[0](x)))"))
     (model,) = json.loads(migrate(tmp_path, "net.py", "--output-format", "json").stdout)
     assert model["steps"] and all(step["before"] is None for step in model["steps"])
+
+
+def test_places_in_notebooks_are_cells(tmp_path: Path) -> None:
+    cells = ["import torch.nn as nn\n", "x = 1\n", NORMED.partition("\n")[2]]
+    tree = {
+        "cells": [{"cell_type": "code", "metadata": {}, "outputs": [], "source": each} for each in cells],
+        "metadata": {"kernelspec": {"language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (tmp_path / "net.ipynb").write_text(json.dumps(tree))
+    shown = migrate(tmp_path, "net.ipynb").stdout
+    assert "Net (net.ipynb:cell 3:3) stays as it is" in shown and "unsafe: net.ipynb:cell 3:6:" in shown
+    (model,) = json.loads(migrate(tmp_path, "net.ipynb", "--output-format", "json").stdout)
+    assert (model["cell"], model["line"], model["steps"][0]["cell"], model["steps"][0]["line"]) == (3, 3, 3, 6)

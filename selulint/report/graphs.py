@@ -171,7 +171,8 @@ def _what(op: Op) -> str:
 
 def _where(model: Model, op: Op) -> str:
     if op.place is not None:
-        return f"line {model.file.source.locate(op.place.span.start)[0]}"
+        cell, line, _ = model.file.source.position(op.place.span.start)
+        return f"cell {cell} line {line}" if cell else f"line {line}"
     return "" if op.kind is Kind.INPUT else "in another file"
 
 
@@ -200,8 +201,8 @@ def _model(model: Model) -> dict[str, Any]:
 def _op(model: Model, op: Op, found: Statistics | None) -> dict[str, Any]:
     location = None
     if op.place is not None:
-        row, column = model.file.source.locate(op.place.span.start)
-        location = {"row": row, "column": column}
+        cell, row, column = model.file.source.position(op.place.span.start)
+        location = {"cell": cell, "row": row, "column": column} if cell else {"row": row, "column": column}
     opaque = op.kind is Kind.OPAQUE
     return {
         "index": op.index,

@@ -20,7 +20,8 @@ _HEADER = ("layer", "activation", "mean", "variance", "", "mean", "variance")
 def text(path: str, found: Sequence[Migration], source: Source | None) -> Iterator[str]:
     """A table for each model, with what is held back and refused below it."""
     for each in found:
-        place = f"{path}:{each.line}" if each.line is not None else path
+        cell = f"cell {each.cell}:" if each.cell else ""
+        place = f"{path}:{cell}{each.line}" if each.line is not None else path
         state = "is made self-normalizing" if each.changed else "stays as it is"
         yield f"{each.name} ({place}) {state}\n"
         yield from _table(each.steps, each.changed)
@@ -65,8 +66,7 @@ def _reasons(what: str, found: Sequence[Diagnostic], path: str, source: Source |
     for (rule, reason), group in alike.items():
         place, span = path, group[0].span
         if source is not None and span is not None:
-            row, column = source.locate(span.start)
-            place = f"{path}:{row}:{column}"
+            place = f"{path}:{source.place(span.start)}"
         more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
         yield f"  {what}: {place}{more}: {rule}: {reason}\n"
 
@@ -77,6 +77,7 @@ def objects(path: str, found: Sequence[Migration], source: Source | None) -> lis
         {
             "name": each.name,
             "filename": path,
+            "cell": each.cell,
             "line": each.line,
             "changed": each.changed,
             "steps": [_step(step) for step in each.steps],
@@ -95,6 +96,7 @@ def dumped(objects_of_files: Sequence[dict[str, Any]]) -> str:
 def _step(step: Step) -> dict[str, Any]:
     return {
         "layer": step.layer,
+        "cell": step.cell,
         "line": step.line,
         "activation": step.was,
         "activation_after": step.now,

@@ -60,8 +60,7 @@ def _place(path: str, span: Span | None, source: Source | None) -> str:
     path = path if path.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in path)
     if span is None or source is None:
         return path
-    cell, line, column = source.position(span.start)
-    return f"{path}:cell {cell}:{line}:{column}" if cell else f"{path}:{line}:{column}"
+    return f"{path}:{source.place(span.start)}"
 
 
 def _headline(diagnostic: Diagnostic, source: Source | None, color: bool) -> str:
