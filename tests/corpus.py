@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixture_files import is_spliced
 
 from selulint.diagnostic import FAILURES
 from selulint.fix.loop import UNCOVERED
@@ -129,6 +130,8 @@ def _fix(found: Examined, data: bytes) -> None:
     except SyntaxError as error:
         found.faults.append(f"the fixed file does not parse: {error}")
         return
+    if not is_spliced(found.path, result):
+        found.faults.append("something else is changed than what the fixes say")
     again = lint_bytes(found.path, result.after, settings)
     if again.after is not None:
         found.faults.append("a second run changes the fixed file again")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selulint.diagnostic import Diagnostic
+from selulint.fix.apply import splice
+from selulint.run import FileResult
 from selulint.settings import Settings
+from selulint.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent / "fixtures" / "rules"
 _EXPECT = re.compile(r"[ \t]*# expect: (?P<rules>[\w, -]+)$", re.M)
@@ -196,3 +200,16 @@ def _named(dotted: str, taken: Iterable[str]) -> tuple[str, str]:
     alias = f"Our{first}" if first[0].isupper() else f"our_{first}"
     origin = f"tensorflow.{module}" if module.startswith("keras.") else module
     return f"from {origin} import {first} as {alias}", alias + rest
+
+
+def is_spliced(path: str, result: FileResult) -> bool:
+    """Whether the fixed text is the old one with the edits that were announced, applied in one or two passes."""
+    assert result.before is not None and result.after is not None
+    old, new = Source.decode(path, result.before).text, Source.decode(path, result.after).text
+    cuts = range(len(result.fixed) + 1)
+    return any(_spliced(_spliced(old, result.fixed[:cut]), result.fixed[cut:]) == new for cut in cuts)
+
+
+def _spliced(text: str, fixed: Sequence[Diagnostic]) -> str:
+    edits = {edit for each in fixed if each.fix is not None for edit in each.fix.edits}
+    return splice(text, edits) if all(edit.end <= len(text) for edit in edits) else ""

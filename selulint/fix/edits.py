@@ -13,6 +13,7 @@ from selulint.fix import layout, statements
 from selulint.fix.arguments import Arguments
 from selulint.fix.imports import Imports
 from selulint.fix.signatures import parameters
+from selulint.fix.wrapping import wrapped
 from selulint.frameworks import SPECS
 from selulint.graph import Place
 from selulint.syntax.lazy import File
@@ -183,6 +184,7 @@ class Draft:
         body = self._nested([*point, *self._edits])
         if not body:
             return None
+        body = wrapped(self.text, body, [call.place.span for call in self._calls.values()])
         definitions = [self._definition(number) for number in sorted({number for number, _ in self._defined.values()})]
         imports = self.imports.edits([*body, *definitions])
         newline = self.file.source.newline
