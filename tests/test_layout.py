@@ -67,3 +67,11 @@ def test_calls_that_grow_are_broken_as_black_breaks_them(name: str) -> None:
     after = lint_bytes("net.py", text.encode(), FIX).after
     assert after is not None and expected in after.decode().replace('"', "'")
     assert black.format_str(after.decode(), mode=MODE) == after.decode()
+
+
+def test_newlines_make_no_difference() -> None:
+    for name, text in _texts():
+        formatted = black.format_str(text, mode=MODE)
+        one = lint_bytes(name, formatted.encode(), FIX).after
+        other = lint_bytes(name, formatted.replace("\n", "\r\n").encode(), FIX).after
+        assert other == (None if one is None else one.replace(b"\n", b"\r\n")), name

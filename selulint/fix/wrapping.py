@@ -35,7 +35,7 @@ def wrapped(text: str, edits: Sequence[Edit], calls: Iterable[Span]) -> list[Edi
             continue
         moved = [Edit(edit.start - call.start, edit.end - call.start, edit.content) for edit in inside]
         old = text[call.start : call.end]
-        new = _laid_out(text, call, old, splice(old, moved))
+        new = _laid_out(text, call, *(each.replace("\r\n", "\n") for each in (old, splice(old, moved))))
         if new is not None:
             first = min(edit.start for edit in inside)
             start = call.start + min(_common(old, new), first - call.start)
