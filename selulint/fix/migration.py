@@ -57,14 +57,15 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
 
 
 def _add_ends(made: Plan, model: Model, converted: list[Op], spelled: Collection[tuple[str, Place | None]]) -> None:
-    """What is written once for the inside and the end of a block is the same activation in both, and so is the one behind
-    the sum in which a branch with an activation of its own ends."""
+    """A residual block ends in the activation behind its sum: what is written once for the inside and that end is the same
+    in both, and so is what follows a branch with an activation of its own. The end of anything else may be meant to be
+    positive."""
     ends = [
         op
         for op in model.of(Kind.ACTIVATION)
         if op not in converted
-        and _only_ends(model, op)
-        and (_is_behind_layer(model, op) if (op.function, op.place) in spelled else _is_behind(model, op, converted))
+        and _ends_in_sum(model, op)
+        and ((op.function, op.place) in spelled or _is_behind(model, op, converted))
     ]
     if ends:
         made.doubt("the same activation also ends a model")
@@ -75,9 +76,10 @@ def _is_behind(model: Model, op: Op, others: Collection[Op]) -> bool:
     return any(near in others and near.function == op.function for near in model.upstream(op, merges=True))
 
 
-def _only_ends(model: Model, op: Op) -> bool:
-    """Whether what `op` computes leaves the model, and does nothing else in it."""
-    return op.index in model.outputs and not model.downstream(op, merges=True)
+def _ends_in_sum(model: Model, op: Op) -> bool:
+    """Whether what `op` computes of a sum leaves the model, and does nothing else in it."""
+    sums = any(near.kind is Kind.MERGE and near.function == "add" for near in model.upstream(op))
+    return sums and op.index in model.outputs and not model.downstream(op, merges=True)
 
 
 def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
