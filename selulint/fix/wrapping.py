@@ -6,7 +6,6 @@ of their own; an argument a line, with a comma behind the last. What was written
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -20,22 +19,35 @@ _LIMITS = (88, 100, 110, 119, 120)
 # What may stand before and behind a call that alone decides how its statement is broken.
 _BEFORE = re.compile(r"[ \t]*(?:(?:\w[\w.]* \+?= |return )?)")
 _LONG_STRING = re.compile(r"(\"\"\"|''').*?\1", re.DOTALL)
-# What stands before a call that is the only argument of another.
-_ONLY = re.compile(r"[ \t]*\w[\w.]*\(")
+_INDENT = re.compile(r"[ \t]*")
+# A string, a bracket or a comma.
+_MARK = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[()\[\]{},]")
+# What may stand before the first bracket of a line, between its brackets and behind the last.
+_HEAD = re.compile(r"(?:\w[\w.]* \+?= |return |\w+=)?(?:\w[\w.]*)?")
+_TRAILER = re.compile(r"(?:\.\w+)*")
+_BEHIND_BRACKETS = re.compile(r",?")
 _BEHIND = re.compile(r"(?:\([\w., ]*\))?,?")
 
 
 def wrapped(text: str, edits: Sequence[Edit], calls: Iterable[Span]) -> list[Edit]:
     """The edits, and with them the line breaks of those calls whose arguments they change."""
+    limit = _limit(text)
     found = list(edits)
+    if limit is None:
+        return found
     for call in calls:
+        start = line_start(text, call.start)
+        line = Span(start + len(_INDENT.match(text, start)[0]), line_tail(text, call.start))  # type: ignore[index]
+        if call.end <= line.end:
+            found = _with_line(text, found, line, limit)
+            continue
         inside = [edit for edit in found if call.start < edit.start and edit.end < call.end]
         around = [edit for edit in found if edit not in inside and edit.span.overlaps(call)]
         if not inside or around:
             continue
         moved = [Edit(edit.start - call.start, edit.end - call.start, edit.content) for edit in inside]
         old = text[call.start : call.end]
-        new = _laid_out(text, call, *(each.replace("\r\n", "\n") for each in (old, splice(old, moved))))
+        new = _laid_out(text, call, limit, *(each.replace("\r\n", "\n") for each in (old, splice(old, moved))))
         if new is not None:
             first = min(edit.start for edit in inside)
             start = call.start + min(_common(old, new), first - call.start)
@@ -49,31 +61,106 @@ def _common(old: str, new: str) -> int:
     return next((i for i, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), 0)
 
 
-def _laid_out(text: str, call: Span, old: str, new: str) -> str | None:
-    """The changed call as a formatter writes it; None where it is right as it is, or not known to be formatted."""
+def _with_line(text: str, edits: list[Edit], line: Span, limit: int) -> list[Edit]:
+    """The edits, with those inside a line that they make too long put together to one that breaks it."""
+    inside = [edit for edit in edits if line.start <= edit.start and edit.end <= line.end]
+    if not inside or any(edit.span.overlaps(line) for edit in edits if edit not in inside):
+        return edits
+    old = text[line.start : line.end]
+    new = splice(old, [Edit(edit.start - line.start, edit.end - line.start, edit.content) for edit in inside])
+    indent = text[line_start(text, line.start) : line.start]
+    if "\n" in new or "#" in new or len(indent) + len(old) > limit or len(indent) + len(new) <= limit:
+        return edits
+    broken = _broken_line(new, indent, indent_unit(text), limit)
+    if broken is None or not _is_same("".join(broken), new):
+        return edits
+    shape = "\n".join(broken)[len(indent) :]
+    first = min(min(edit.start for edit in inside) - line.start, _common(old, shape))
+    rest = [edit for edit in edits if edit not in inside]
+    return [*rest, Edit(line.start + first, line.end, shape[first:])]
+
+
+def _broken_line(text: str, indent: str, unit: str, limit: int) -> list[str] | None:
+    """A line as it is broken at its last bracket behind which it still fits, and what is inside of it in turn.
+
+    None where that would take more than brackets and commas.
+    """
+    if len(indent) + len(text) <= limit:
+        return [indent + text]
+    pairs = _outer_brackets(text)
+    if (
+        not pairs
+        or not _HEAD.fullmatch(text[: pairs[0][0]])
+        or not _BEHIND_BRACKETS.fullmatch(text[pairs[-1][1] + 1 :])
+    ):
+        return None
+    between = (text[one[1] + 1 : other[0]] for one, other in zip(pairs, pairs[1:], strict=False))
+    if not all(_TRAILER.fullmatch(each) for each in between):
+        return None
+    fitting = [pair for pair in pairs if len(indent) + pair[0] + 1 <= limit and pair[1] > pair[0] + 1]
+    if not fitting:
+        return None
+    opening, closing = fitting[-1]
+    body = _body(text[opening + 1 : closing], indent + unit, unit, limit)
+    return None if body is None else [indent + text[: opening + 1], *body, indent + text[closing:]]
+
+
+def _body(text: str, indent: str, unit: str, limit: int) -> list[str] | None:
+    """What stands in brackets: in a line of its own, else an item a line."""
+    if len(indent) + len(text) <= limit:
+        return [indent + text]
+    items = _items(text)
+    if len(items) == 1:
+        return _broken_line(text, indent, unit, limit)
+    if any(item.startswith("*") for item in items):
+        return None  # whether a comma may follow depends on the versions of Python that the formatter is told of
+    lines: list[str] = []
+    for item in items:
+        found = _broken_line(f"{item},", indent, unit, limit)
+        if found is None:
+            return None
+        lines += found
+    return lines
+
+
+def _outer_brackets(text: str) -> list[tuple[int, int]]:
+    """Where the brackets that stand in no other begin and end."""
+    pairs, depth, start = [], 0, 0
+    for mark in _MARK.finditer(text):
+        if mark[0] in "([{":
+            start = start if depth else mark.start()
+            depth += 1
+        elif mark[0] in ")]}":
+            depth -= 1
+            if not depth:
+                pairs.append((start, mark.start()))
+    return pairs
+
+
+def _items(text: str) -> list[str]:
+    """The parts between the commas that stand in no bracket."""
+    cuts, depth = [-1], 0
+    for mark in _MARK.finditer(text):
+        depth += (mark[0] in "([{") - (mark[0] in ")]}")
+        if mark[0] == "," and not depth:
+            cuts.append(mark.start())
+    found = [text[one + 1 : other].strip() for one, other in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+    return [item for item in found if item]
+
+
+def _laid_out(text: str, call: Span, limit: int, old: str, new: str) -> str | None:
+    """A changed call of several lines as a formatter writes it; None where it is right, or not known to be formatted."""
     before = text[line_start(text, call.start) : call.start]
     behind = text[call.end : line_tail(text, call.end)]
     parts = _parts(new)
-    limit = _limit(text)
-    alone, only = _BEFORE.fullmatch(before) and _BEHIND.fullmatch(behind), _ONLY.fullmatch(before) and behind == ")"
-    if parts is None or limit is None or not (alone or only):
+    if parts is None or not _BEFORE.fullmatch(before) or not _BEHIND.fullmatch(behind):
         return None
     indent = before[: len(before) - len(before.lstrip())]
     unit = indent_unit(text)
-    fits = len(before) + len(_line(*parts)) + len(behind) <= limit
-    if "\n" not in old:
-        if fits:
-            return None
-    elif only or not _is_hugged(old, indent, indent + unit) or _fitted(before, old, behind, limit):
+    if not _is_hugged(old, indent, indent + unit) or _fitted(before, old, behind, limit):
         return None
-    if fits:
-        shape: str | None = _line(*parts)
-    elif alone:
-        shape = _broken(*parts, indent, unit, limit)
-    else:
-        deep = indent + unit
-        whole = _line(*parts) if len(deep) + len(_line(*parts)) <= limit else _broken(*parts, deep, unit, limit)
-        shape = f"\n{deep}{whole}\n{indent}" if whole is not None else None
+    fits = len(before) + len(_line(*parts)) + len(behind) <= limit
+    shape = _line(*parts) if fits else _broken(*parts, indent, unit, limit)
     return shape if shape is not None and shape != new and _is_same(shape, new) else None
 
 
@@ -94,20 +181,11 @@ def _broken(head: str, items: Sequence[str], indent: str, unit: str, limit: int)
 
 def _parts(call: str) -> tuple[str, list[str]] | None:
     """What is called and the texts of its arguments; None where comments or long strings are among them."""
-    try:
-        tree = ast.parse(call, mode="eval").body
-    except SyntaxError:
+    pairs = _outer_brackets(call)
+    if not pairs or pairs[-1][1] != len(call) - 1 or "#" in call:
         return None
-    if not isinstance(tree, ast.Call) or "#" in call or not (tree.args or tree.keywords):
-        return None
-    nodes: list[ast.expr | ast.keyword] = [*tree.args, *tree.keywords]
-    nodes.sort(key=lambda node: (node.lineno, node.col_offset))
-    items = [ast.get_source_segment(call, node) for node in nodes]
-    head = ast.get_source_segment(call, tree.func)
-    if head is None or "\n" in head or not call.startswith(head + "("):
-        return None
-    known = [item for item in items if item is not None and "\n" not in item]
-    return (head, known) if len(known) == len(items) else None
+    head, items = call[: pairs[-1][0]], _items(call[pairs[-1][0] + 1 : -1])
+    return (head, items) if items and not any("\n" in each for each in (head, *items)) else None
 
 
 def _is_hugged(call: str, indent: str, inner: str) -> bool:
