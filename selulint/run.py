@@ -31,6 +31,8 @@ from selulint.suppress import MARKER, suppress
 from selulint.syntax import triage
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from selulint.graph import Model
 
 # Below this a pool costs more than it gains: each worker imports LibCST (0.3 s) before it starts.
@@ -343,9 +345,36 @@ def write(result: FileResult) -> None:
             raise WriteError("has other names (hard links), which a new file would not have; left as it was")
         if not os.access(target, os.W_OK):
             raise WriteError("not writable; left as it was")
-        _replace(target, result.after)
+        with _one_interrupt_held():
+            _replace(target, result.after)
     except OSError as error:
         raise WriteError(f"cannot be written: {(error.strerror or str(error)).lower()}; left as it was") from error
+
+
+@contextlib.contextmanager
+def _one_interrupt_held() -> Iterator[None]:
+    """An interrupt waits until this is over, so that no half of it is left; a second one does not, where a disk hangs."""
+    import signal
+    import threading
+
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if held:
+            usual(number, frame)
+        held.append((number, frame))
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if held:
+        usual(*held[0])
 
 
 def _replace(target: str, data: bytes) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -230,6 +233,32 @@ def test_a_write_that_fails_leaves_the_old_file(step: str, monkeypatch: pytest.M
     with pytest.raises(WriteError, match=r"^cannot be written: no space left on device; left as it was$"):
         write(fixed("a.py"))
     assert [(path.name, path.read_bytes()) for path in Path.cwd().iterdir()] == [("a.py", b"old\n")]
+
+
+@pytest.mark.parametrize(
+    ("module", "step", "times"),
+    [(tempfile, "mkstemp", 1), (os, "chmod", 1), (os, "replace", 1), (os, "chmod", 2), (os, "replace", 2)],
+)
+def test_an_interrupt_while_a_file_is_written_leaves_nothing_beside_it(
+    module: ModuleType, step: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first waits until the file is in its place; one more breaks off at once, for disks that hang."""
+    Path("a.py").write_bytes(b"old\n")
+    handler = signal.getsignal(signal.SIGINT)
+    original = getattr(module, step)
+
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        done = original(*arguments, **more)
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(module, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(fixed("a.py"))
+    assert signal.getsignal(signal.SIGINT) is handler
+    done = times == 1 or step == "replace"
+    assert os.listdir() == ["a.py"] and Path("a.py").read_bytes() == (b"new\n" if done else b"old\n")
 
 
 def test_a_file_that_may_not_be_written_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
