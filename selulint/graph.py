@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ast import AST
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -193,6 +193,18 @@ WEIGHTED_SUMS = frozenset(
     + ("depthwise_conv1d", "depthwise_conv2d", "separable_conv1d", "separable_conv2d")
 )
 GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
+_STARTS = frozenset({Kind.INPUT, Kind.ACTIVATION, Kind.OPAQUE})
+
+
+def _is_start(op: Op) -> bool:
+    """Whether a tensor comes from here as far as sums are concerned: an input or a part of one, an activation's output."""
+    return op.kind in _STARTS or op.function in ("index", "split")
+
+
+def _is_term(op: Op) -> bool:
+    """Whether an op is a term of the sum behind it: neither a sum itself nor a mere move of values."""
+    is_move = op.kind is Kind.RESHAPE and not _is_start(op)
+    return not is_move and not (op.kind is Kind.MERGE and op.function == "add")
 
 
 @dataclass(eq=False, slots=True)
@@ -283,7 +295,7 @@ class Model:
     def _is_hidden(self, op: Op) -> bool:
         # A module that nobody knows (somebody's own dropout or norm) does not hide what it stands between.
         before = self._nearest(op, self.inputs, TRANSPARENT, merges=True, modules=True)
-        if any(self._leaves(near) for near in self.inputs(op)):
+        if any(self._leaves(near) for near in self.inputs(op)) or self._fuses(op):
             return False
         if not any(near.kind is Kind.PARAMETRIC and self.reads_input(near) for near in before):
             return False
@@ -302,6 +314,39 @@ class Model:
         """Whether a layer's own output is already a result, beside what an activation makes of it (FPN's extra levels)."""
         escapes = op.index in self.outputs or self._meets_unknown(op)
         return op.kind is Kind.PARAMETRIC and escapes
+
+    def _fuses(self, op: Op) -> bool:
+        """Whether `op` stands behind a sum that fuses feature maps (HRNet): one of the terms comes as it is, and no other
+        starts from it or from what it is made of, as the branches of a residual block do.
+        """
+        sums = self.upstream(op)
+        if len(sums) != 1 or sums[0].kind is not Kind.MERGE or sums[0].function != "add":
+            return False
+        terms = [near for near in self._back(sums[0], _is_term) if self.reads_input(near)]
+        return len(terms) > 1 and any(_is_start(term) and self._is_apart(term, terms) for term in terms)
+
+    def _is_apart(self, term: Op, terms: list[Op]) -> bool:
+        above = {near.index for near in (term, *self._back(term))}
+        others = [other for other in terms if other is not term]
+        starts = [near for other in others for near in ([other] if _is_start(other) else self._back(other, _is_start))]
+        reached = {near.index for other in others for near in self._back(other)}
+        return term.index not in reached and not any(near.index in above for near in starts)
+
+    def _back(self, op: Op, stops: Callable[[Op], bool] | None = None) -> list[Op]:
+        """All ops before `op`; with `stops`, the first ones on each way back for which it holds."""
+        found: dict[int, Op] = {}
+        seen: set[int] = set()
+        stack = self.inputs(op)
+        while stack:
+            near = stack.pop()
+            if near.index in seen:
+                continue
+            seen.add(near.index)
+            if stops is None or stops(near):
+                found[near.index] = near
+            if stops is None or not stops(near):
+                stack.extend(self.inputs(near))
+        return list(found.values())
 
     def feeds_gate(self, op: Op) -> bool:
         """Whether all that `op` computes only multiplies another tensor: squeeze-and-excitation, attention maps."""

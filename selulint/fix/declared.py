@@ -95,7 +95,7 @@ def edit(draft: Draft, op: Op, init: Init, author: str = "lecun") -> bool:
     if op.name.startswith("keras."):
         draft.replace(place, f"{draft.quote}{law}{draft.quote}")
         return True
-    text = _called(draft, place, law) if author == "lecun" else None
+    text = _called(draft, place, law)
     if text is None:
         return False
     draft.replace(place, text)
@@ -122,10 +122,12 @@ def zeros_at(draft: Draft, op: Op, place: Place) -> None:
 
 
 _PLAIN_UNIFORM = frozenset({"randomuniform", "uniform"})
+# Scale and fan of the laws by author: Klambauer et al. 2017 after LeCun et al. 1998, He et al. 2015, Glorot and Bengio 2010.
+_SCALED = {"lecun": ("1.0", "fan_in"), "he": ("2.0", "fan_in"), "glorot": ("1.0", "fan_avg")}
 
 
 def _called(draft: Draft, place: Place, law: str) -> str | None:
-    """A call of LeCun's law beside the initialiser that is called at a place; None where it has no known neighbours."""
+    """A call of a law beside the initialiser that is called at a place; None where it has no known neighbours."""
     node: Any = place.node
     function = getattr(node, "func", None)
     canonical = draft.imports.names.of(place.unit, function) if function is not None else None  # type: ignore[arg-type]
@@ -133,12 +135,15 @@ def _called(draft: Draft, place: Place, law: str) -> str | None:
         return None
     package, scaled = canonical.rpartition(".")[0], "variance_scaling_initializer"
     quote = draft.quote
+    scale, fan = _SCALED[law.partition("_")[0]]
     if package + "." == _CONTRIB:
-        new, arguments = f"{package}.{scaled}", f"factor=1.0, mode={quote}FAN_IN{quote}"
+        new, arguments = f"{package}.{scaled}", f"factor={scale}, mode={quote}{fan.upper()}{quote}"
     elif package == "tensorflow" and canonical.endswith("_initializer"):
-        new, arguments = f"{package}.{scaled}", f"scale=1.0, mode={quote}fan_in{quote}"
+        new, arguments = f"{package}.{scaled}", f"scale={scale}, mode={quote}{fan}{quote}"
     elif package == "haiku.initializers":
-        new, arguments = f"{package}.VarianceScaling", ""
+        # Its defaults are LeCun's law.
+        is_lecun = law.startswith("lecun_")
+        new, arguments = f"{package}.VarianceScaling", "" if is_lecun else f"{scale}, {quote}{fan}{quote}"
     elif package.endswith(".initializers") and package.startswith(("jax.", "flax.", "keras.")):
         new, arguments = f"{package}.{law}", ""
     else:

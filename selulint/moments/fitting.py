@@ -58,8 +58,9 @@ def _factor(name: str, args: Mapping[str, Any]) -> float | None:
     if name in ("kaiming_normal", "kaiming_uniform"):
         root = calculate_gain(args.get("nonlinearity", "leaky_relu"), args.get("a", 0.0))
         return None if root is None else root * root
-    scale = args.get("scale")
-    if name == "variance_scaling" and args.get("mode") == "fan_in" and isinstance(scale, int | float):
+    scale = args.get("scale", args.get("factor"))  # as Keras, and as tf.contrib has it
+    is_fan_in = str(args.get("mode", "")).lower() == "fan_in"
+    if name == "variance_scaling" and is_fan_in and isinstance(scale, int | float):
         return float(scale)
     return None
 
