@@ -121,6 +121,8 @@ class Handwritten:
     parts: tuple[Op, ...] = field(repr=False)
 
 
+# An expression that is longer is told by the name of what it calls.
+_LONGEST_TITLE = 60
 FRAMEWORKS = {
     "torch": "PyTorch",
     "keras": "Keras",
@@ -180,7 +182,12 @@ class Op:
         """The name to say to the user: the attribute it is stored under, else how it is spelled."""
         if self.label:
             return self.label
-        return " ".join(self.place.text.split()) if self.place is not None else self.name.rpartition(".")[2]
+        if self.place is None:
+            return self.name.rpartition(".")[2]
+        text = " ".join(self.place.text.split())
+        if len(text) > _LONGEST_TITLE and self.symbol is not None and text.startswith(f"{self.symbol.text}("):
+            return f"{self.symbol.text}(...)"
+        return text
 
 
 # Between a layer and its activation these keep "what feeds what" true.
