@@ -363,11 +363,14 @@ def _framework(ops: tuple[Op, ...]) -> str:
 
 
 def _covered(model: Model, others: list[Model]) -> bool:
-    """Whether other models show every layer and activation of this one."""
+    """Whether other models show every layer and activation of this one, and all that they do to data."""
     places = {op.place for other in others for op in other.ops if op.place is not None}
+    fed = {op.place for other in others for op in other.ops if op.place is not None and other.reads_input(op)}
     telling = (Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM)
     return not model.unfinished and all(
-        op.place in places for op in model.ops if op.kind in telling and op.place is not None
+        op.place in (fed if model.reads_input(op) else places)
+        for op in model.ops
+        if op.kind in telling and op.place is not None
     )
 
 
