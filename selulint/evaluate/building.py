@@ -9,7 +9,7 @@ from typing import Any
 
 from selulint.evaluate.order import LOST
 from selulint.evaluate.parametrise import constraints
-from selulint.evaluate.values import Const, Either, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
+from selulint.evaluate.values import Const, Either, Formula, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
 from selulint.graph import Init, Kind, Lost, Op, Place
 
 MAX_OPS = 4_000
@@ -127,7 +127,10 @@ class Builder:
         if not isinstance(value, Unknown):
             return self.input(unknown=True)
         if value not in self.promoted:
-            self.promoted[value] = self.input(unknown=not value.parameter)
+            # Arithmetic with an argument is then arithmetic with a tensor, which the next run shows.
+            parts = value.operands if isinstance(value, Formula) else ()
+            data = next((each for each in parts if isinstance(each, Unknown) and each.parameter), None)
+            self.promoted[value] = self.promote(data) if data else self.input(unknown=not value.parameter)
         return self.promoted[value]
 
     def features(self, tensor: Tensor) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from selulint.evaluate import arrays, initialise, jax, keras, keras_legacy, vari
 from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
 from selulint.evaluate.joining import join
 from selulint.evaluate.machine import Flow, Machine
-from selulint.evaluate.tensors import as_tensor, opaque
+from selulint.evaluate.tensors import as_tensor, binary, opaque
 from selulint.evaluate.values import (
     Const,
     DictValue,
@@ -33,6 +34,8 @@ from selulint.graph import Kind, Place
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
+# Functions that do with a number what an operator does.
+_OPERATORS = {"add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div}
 _TAKES_TENSORS = frozenset({"activation", "dropout", "norm", "parametric", "pool", "merge", "reshape"})
 # Functions of these packages may take a variable of the program as their kernel.
 _BY_HAND = ("tensorflow.", "keras.", "jax.")
@@ -271,6 +274,9 @@ def apply_function(
         return Unknown(f"`{name}` of something unknown")
     if spec.function == "add" and len(tensors) == 1 and any(map(variables.is_vector, bound.values())):
         return tensors[0]
+    operation = _OPERATORS.get(spec.function) if len(tensors) == 1 and len(args.all) == 2 else None
+    if operation is not None and any(isinstance(value, Const) for value in values):
+        return binary(vm, operation, values[0], values[1], place)
     weight, count = arrays.weight_among(name, spec.function, bound), None
     if name.startswith(_BY_HAND) and spec.kind in ("parametric", "merge"):
         weight, count = weight or variables.weight_of(spec.function, bound), variables.width_of(spec.function, bound)

@@ -27,7 +27,7 @@ def formula(function: Callable[..., Any], *operands: Value) -> Value:
         known = [number(operand) for operand in operands]
         return None if None in known else function(*known)
 
-    return Formula("arithmetic on something unknown", compute=compute, depth=depth)
+    return Formula("arithmetic on something unknown", compute=compute, depth=depth, operands=operands)
 
 
 def is_number(value: Any) -> bool:

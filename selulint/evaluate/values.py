@@ -61,6 +61,7 @@ class Formula(Unknown):
 
     compute: Callable[[Number], float | None] = lambda number: None
     depth: int = 1
+    operands: tuple[Value, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -94,6 +94,7 @@ _TOP: Table = {
         ("expand_dims=unsqueeze", "input, axis, name=None", ""),
         ("identity=identity stop_gradient=identity", "input, name=None", ""),
         ("cast=identity", "x, dtype, name=None", ""),
+        ("to_float=identity to_double=identity to_bfloat16=identity", "x, name=None", ""),
         ("pad=pad", "tensor, paddings, mode='CONSTANT', constant_values=0, name=None", ""),
         ("split=split", "value, num_or_size_splits, axis=0, num=None, name=None", ""),
         ("tile=repeat", "input, multiples, name=None", ""),
