@@ -203,6 +203,13 @@ GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
 _STARTS = frozenset({Kind.INPUT, Kind.ACTIVATION, Kind.OPAQUE})
 
 
+def ends_chain(op: Op) -> bool:
+    """Whether an op pools whole feature maps, behind which a head begins; an adaptive pool that leaves some size does not."""
+    left = op.args.get("output_size", 1)
+    sizes = left if isinstance(left, tuple | list) else (left,)
+    return op.kind is Kind.POOL and op.function in GLOBAL_POOLS and not any(isinstance(n, int) and n > 1 for n in sizes)
+
+
 def _is_start(op: Op) -> bool:
     """Whether a tensor comes from here as far as sums are concerned: an input or a part of one, an activation's output."""
     return op.kind in _STARTS or op.function in ("index", "split")

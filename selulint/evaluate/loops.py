@@ -12,7 +12,10 @@ from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     BoundMethod,
     DictValue,
+    Instance,
+    Layer,
     ListValue,
+    ModuleAttribute,
     More,
     Scope,
     Splice,
@@ -23,6 +26,8 @@ from selulint.evaluate.values import (
 )
 
 MAX_ITERATIONS = 256
+# Of a model's modules and parameters: as many as `modules` lists.
+MAX_PARTS = 12_000
 UNKNOWN_ITERATIONS = 2
 # Reading a literal costs an `eval`; models repeat a few of them thousands of times.
 
@@ -75,6 +80,14 @@ def iterate(vm: Machine, value: Value) -> tuple[list[Value], bool]:
     items, is_open = sequences.items_of(vm, value)
     if is_open and all(type(item) is More for item in items):
         return [Unknown("an item of something unknown") for _ in range(UNKNOWN_ITERATIONS)], True
-    if len(items) > MAX_ITERATIONS:
-        return items[:MAX_ITERATIONS], True
+    most = MAX_PARTS if items and all(map(_is_part, items)) else MAX_ITERATIONS
+    if len(items) > most:
+        return items[:most], True
     return items, is_open
+
+
+def _is_part(item: Value) -> bool:
+    """Whether an item is a module or a parameter, with its name or without: a loop over these must not end too early."""
+    if isinstance(item, TupleValue):
+        return any(map(_is_part, item.items))
+    return isinstance(item, Layer | Instance | ModuleAttribute)

@@ -9,7 +9,7 @@ from selulint.diagnostic import Refusal, Refused, Repair
 from selulint.fix.declared import is_legacy
 from selulint.fix.plan import Plan, composed, passes, plan
 from selulint.frameworks import SPECS
-from selulint.graph import GLOBAL_POOLS, TRANSPARENT, Kind, Model, Op, Place
+from selulint.graph import TRANSPARENT, Kind, Model, Op, Place, ends_chain
 
 if TYPE_CHECKING:
     from selulint.fix.edits import Draft
@@ -42,7 +42,7 @@ def before_pool(model: Model, op: Op) -> list[Op]:
         if near.index in seen:
             continue
         seen.add(near.index)
-        if near.kind is Kind.POOL and near.function in GLOBAL_POOLS:
+        if ends_chain(near):
             continue
         if near.kind in TRANSPARENT:
             stack.extend(model.inputs(near))

@@ -13,7 +13,7 @@ from selulint.fix.mixed import with_mixed
 from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
-from selulint.graph import GLOBAL_POOLS, Kind, Model, Op, Place
+from selulint.graph import Kind, Model, Op, Place, ends_chain
 from selulint.moments.chains import stays_in_box
 
 Wanted: TypeAlias = Callable[[Model, Op], bool]
@@ -165,7 +165,7 @@ def _statistics(model: Model, chain: set[int]) -> Iterator[tuple[str, float]]:
     for op in model.ops:
         if op.index in chain:
             yield "selu", 1.0
-        elif op.kind is Kind.POOL and op.function not in GLOBAL_POOLS and _feeds(model, op, chain):
+        elif op.kind is Kind.POOL and not ends_chain(op) and _feeds(model, op, chain):
             yield op.function, _window(op)
 
 
