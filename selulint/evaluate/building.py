@@ -9,7 +9,18 @@ from typing import Any
 
 from selulint.evaluate.order import LOST
 from selulint.evaluate.parametrise import constraints
-from selulint.evaluate.values import Const, Either, Formula, Layer, ListValue, Splice, Tensor, TupleValue, Unknown, Value
+from selulint.evaluate.values import (
+    Const,
+    Either,
+    Formula,
+    Layer,
+    ListValue,
+    Splice,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+)
 from selulint.graph import Init, Kind, Lost, Op, Place
 
 MAX_OPS = 4_000
