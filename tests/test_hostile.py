@@ -214,3 +214,25 @@ def test_imports_that_lead_nowhere_end(name: str, tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(HEAD + text + "\n" if path == "net.py" else text)
     assert run("net.py", cwd=tmp_path).returncode in (0, 1)
+
+
+# Programs that once ended in an internal error.
+FRAGILE = {
+    "import_two_blocks_deep": f"net = {NET}\nfor i in range(3):\n    if i:\n        import a\n    obs = i",
+    "result_written_into": (
+        "class Down(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.conv = nn.Conv2d(8, 8, 3)\n"
+        "    def forward(self, x):\n        return F.relu(self.conv(x))\n\n\n"
+        "class Levels(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.down = Down()\n\n"
+        "    def forward(self, x):\n        return [self.down(x), x]\n\n\n"
+        "class Both(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.levels = Levels()\n\n"
+        "    def once(self, x):\n        found = self.levels(x)\n        for i in range(2):\n"
+        "            found[i] = nn.Upsample(size=8)(found[i])\n        return found[0]\n\n"
+        "    def forward(self, x):\n        return self.once(x), self.once(x)"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FRAGILE)
+def test_programs_that_once_failed_are_judged(name: str, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(HEAD + FRAGILE[name] + "\n")
+    assert "SELU904" not in run("net.py", cwd=tmp_path).stdout

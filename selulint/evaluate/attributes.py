@@ -34,6 +34,7 @@ from selulint.evaluate.values import (
 from selulint.graph import Place
 from selulint.syntax.names import canonical
 
+_TORCH_SEQUENCES = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList"})
 _DICT_METHODS = frozenset(dir(dict))
 _NOT_TENSORS = frozenset({"device", "dtype", "ndim", "requires_grad", "is_cuda", "grad", "name"})
 
@@ -172,6 +173,8 @@ def put(vm: Machine, owner: Value, name: str, value: Value, place: Place) -> Non
             if name in ("weight", "bias") and BASE in owner.cells:
                 put(vm, owner.cells[BASE], name, value, place)
                 return
+            if "items" in owner.cells and isinstance(value, Layer | Instance):
+                _put_child(vm, owner, name, value)
             vm.write(owner, name, value)
         case ModuleAttribute() | Array():
             if name == "data":
@@ -187,6 +190,16 @@ def put(vm: Machine, owner: Value, name: str, value: Value, place: Place) -> Non
             for option in owner.options:
                 if isinstance(option, Layer | Instance):
                     put(vm, option, name, join([get(vm, option, name, place), value]), place)
+
+
+def _put_child(vm: Machine, owner: Instance, name: str, value: Layer | Instance) -> None:
+    """An attribute of an object that is itself a sequence of modules (`class Block(nn.Sequential)`) is one of them."""
+    if not any(isinstance(base, Symbol) and base.name in _TORCH_SEQUENCES for base in owner.cls.mro()):
+        return
+    items: tuple[Value, ...] = owner.cells["items"]
+    before = owner.cells.get(name)
+    replaced = tuple([value if item is before else item for item in items])
+    vm.write(owner, "items", replaced if any(item is before for item in items) else (*items, value))
 
 
 def _unlabelled(value: Value) -> list[Layer]:

@@ -249,7 +249,9 @@ def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, p
         if vm.budget <= 0 or place is None:
             raise
         vm.oldest_written = 0
-        return tensors.opaque(vm, f"`{name}` is too much to look into", args.all, place)
+        # A module that is passed by stands where it stands, as one that nobody knows does.
+        is_module = name in ("forward", "call", "__call__") and sum(len(tensors_in(value)) for value in args.all) == 1
+        return tensors.opaque(vm, f"`{name}` is too much to look into", args.all, place, module=is_module)
 
 
 def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Value:

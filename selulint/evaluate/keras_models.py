@@ -21,6 +21,8 @@ def apply_model(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Val
     if not given or inputs is None or outputs is None:
         return opaque(vm, "a model used as a layer", args.all, place)
     entries = list(dict.fromkeys(source for tensor in tensors_in(inputs) for source in tensor.sources))
+    if not entries:
+        return opaque(vm, "a model whose inputs are not known", args.all, place)
     if builder is vm.builder and _joins(vm, entries, given):
         result: Value = outputs
         return result

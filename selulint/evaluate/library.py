@@ -138,6 +138,16 @@ def _checkpoint(vm: Machine, args: Arguments, place: Place) -> Value:
     return call(vm, args.positional[0], Arguments(args.positional[1:], keywords, args.open, args.outside), place)
 
 
+def _data_parallel(vm: Machine, args: Arguments, place: Place) -> Value:
+    """`data_parallel(module, inputs, devices)` computes what the module computes of one input, or of a tuple of them."""
+    from selulint.evaluate.calls import Arguments, call
+
+    module, inputs = args.get("module", 0), args.get("inputs", 1)
+    if module is None or inputs is None:
+        return Unknown("no module")
+    return call(vm, module, Arguments(inputs.items if isinstance(inputs, TupleValue) else (inputs,)), place)
+
+
 _CHECKPOINT_OPTIONS = frozenset({"use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug"})
 
 
@@ -289,7 +299,9 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     },
     **{f"torch.nn.utils.remove_{name}": parametrise.release for name in ("weight_norm", "spectral_norm")},
     "torch.nn.utils.parametrize.remove_parametrizations": parametrise.release,
+    "torch.nn.parallel.data_parallel": _data_parallel,
     "torch.nn.DataParallel": _first,
+    "torch.nn.parallel.DataParallel": _first,
     "torch.nn.parallel.DistributedDataParallel": _first,
     "torch.nn.SyncBatchNorm.convert_sync_batchnorm": _first,
     "torch.compile": _first,

@@ -224,9 +224,9 @@ def _record(
         if name == 0 and draft.layer is not None and draft.layer.serial >= copied.template.start:
             raise Unrepeatable
         layers.append(name)
-    made = Run(first, inputs, ops, tuple(layers), frozenset(), result, used, kept)
-    where: dict[int, tuple[int, ...]] = {index: (index,) for index in range(first, first + len(ops))}
-    _moved(result, where | dict.fromkeys(outside, ()))
+    # A copy: callers may write into a list that they are given.
+    own = _moved(result, {index: (index,) for index in (*outside, *range(first, first + len(ops)))})
+    made = Run(first, inputs, ops, tuple(layers), frozenset(), own, used, kept)
     marked = (key for key, mine in copied.parts.items() if mine.cells.get("addressed"))
     return replace(made, addressed=frozenset(marked))
 

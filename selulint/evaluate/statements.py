@@ -82,8 +82,13 @@ def _unpack(vm: Machine, elements: Sequence[Any], value: Value, scope: Scope) ->
         middle = ListValue.of(items[star : len(items) - after])
         items = [*items[:star], middle, *items[len(items) - after :]]
     for position, element in enumerate(elements):
-        item = items[position] if items is not None and position < len(items) else Unknown("part of an unknown value")
+        is_known = items is not None and position < len(items)
+        item = items[position] if items is not None and is_known else _part(vm, value, position)
         assign(vm, element, item, scope)
+
+
+def _part(vm: Machine, value: Value, position: int) -> Value:
+    return vm.part(value, position) if isinstance(value, Unknown) else Unknown("part of an unknown value")
 
 
 def _assign(vm: Machine, node: Any, scope: Scope) -> Flow:

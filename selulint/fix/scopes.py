@@ -126,14 +126,15 @@ class Names:
         if number not in self._of_statement:
             statement = self.file.statements[number]
             text = self.file.source.text[statement.start : statement.end]
+            # Known from the start: what a statement binds may be told by names that it binds itself.
             found: dict[str, list[Bound]] = {}
+            self._of_statement[number] = found
             if statement.kind == "import" or (
                 statement.kind == "other" and ("import" in text or _ALIAS.fullmatch(text))
             ):
                 unit = self.file.unit(number)
                 for small in simple_statements(unit.module):
                     self._collect(found, unit, small, False)
-            self._of_statement[number] = found
         return self._of_statement[number]
 
     def _collect(self, found: dict[str, list[Bound]], unit: Unit, small: Any, local: bool) -> None:
