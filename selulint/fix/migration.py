@@ -140,6 +140,8 @@ def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
         made.doubt("parts of the model are not understood")
     if any(op.kind is Kind.MERGE and op.function != "concat" for op in model.ops):
         made.doubt("branches are added or multiplied")
+    if any(True for _ in model.of(Kind.POOL, "aggregate")):
+        made.doubt("what a graph's neighbours add up to is not known")
     indices = {op.index for op in chain}
     others = (op for op in model.of(Kind.ACTIVATION) if op.index not in indices)
     hidden = {op.function for op in others if op.function != "relu" and model.is_hidden(op)}

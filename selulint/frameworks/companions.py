@@ -70,6 +70,51 @@ _TIMM_LAYERS: Table = {
     ),
 }
 
+# A product with an adjacency matrix averages over neighbours: it has no weights.
+_SPARSE: Table = {"pool": (("mm=aggregate spmm=aggregate matmul=aggregate", "src, other, *args, **kwargs", ""),)}
+_SCATTER: Table = {
+    "pool": (
+        (
+            "scatter=aggregate scatter_add=aggregate scatter_sum=aggregate scatter_mean=aggregate scatter_max=aggregate",
+            "src, index, *args, **kwargs",
+            "",
+        ),
+    ),
+}
+_GRAPH_LAYERS: Table = {
+    "parametric": (
+        (
+            "GCNConv=graph_conv GraphConv=graph_conv SAGEConv=graph_conv ChebConv=graph_conv TAGConv=graph_conv "
+            "ARMAConv=graph_conv SGConv=graph_conv LEConv=graph_conv ClusterGCNConv=graph_conv MFConv=graph_conv "
+            "LGConv=graph_conv GENConv=graph_conv FeaStConv=graph_conv RGCNConv=graph_conv FastRGCNConv=graph_conv "
+            "GATConv=graph_conv GATv2Conv=graph_conv TransformerConv=graph_conv GCN2Conv=graph_conv "
+            "HypergraphConv=graph_conv DenseGCNConv=graph_conv DenseSAGEConv=graph_conv DenseGraphConv=graph_conv",
+            "in_channels, out_channels, *args, **kwargs",
+            "",
+        ),
+        (
+            "GINConv=graph_conv GINEConv=graph_conv EdgeConv=graph_conv DynamicEdgeConv=graph_conv "
+            "DenseGINConv=graph_conv",
+            "nn, *args, **kwargs",
+            "",
+        ),
+    ),
+}
+_GRAPH_POOLS: Table = {
+    "pool": (("global_mean_pool=mean global_add_pool=sum global_max_pool=global_max_pool", "x, batch, size=None", ""),),
+}
+_DGL_LAYERS: Table = {
+    "parametric": (
+        (
+            "GraphConv=graph_conv SAGEConv=graph_conv GATConv=graph_conv GATv2Conv=graph_conv TAGConv=graph_conv "
+            "SGConv=graph_conv ChebConv=graph_conv RelGraphConv=graph_conv DenseGraphConv=graph_conv",
+            "in_feats, out_feats, *args, **kwargs",
+            "",
+        ),
+        ("GINConv=graph_conv EdgeConv=graph_conv", "apply_func, *args, **kwargs", ""),
+    ),
+}
+
 SPECS: dict[str, Spec] = {
     **expand("einops.", _EINOPS, functional=True),
     **expand("einops.layers.torch.", _EINOPS_LAYERS),
@@ -79,6 +124,19 @@ SPECS: dict[str, Spec] = {
     **expand("torchvision.ops.misc.", _TORCHVISION_OPS),
     **expand("timm.layers.", _TIMM_LAYERS),
     **expand("timm.models.layers.", _TIMM_LAYERS),
+    **expand("torch.sparse.", _SPARSE, functional=True),
+    **expand("torch_sparse.", _SPARSE, functional=True),
+    **expand("torch.", {"pool": (("spmm=aggregate", "input, mat2", ""),)}, functional=True),
+    **expand("torch_scatter.", _SCATTER, functional=True),
+    **expand("torch_geometric.utils.", _SCATTER, functional=True),
+    **expand("torch_geometric.nn.", _GRAPH_LAYERS),
+    **expand("torch_geometric.nn.conv.", _GRAPH_LAYERS),
+    **expand("torch_geometric.nn.dense.", _GRAPH_LAYERS),
+    **expand("torch_geometric.nn.", _GRAPH_POOLS, functional=True),
+    **expand("torch_geometric.nn.pool.", _GRAPH_POOLS, functional=True),
+    **expand("dgl.nn.", _DGL_LAYERS),
+    **expand("dgl.nn.pytorch.", _DGL_LAYERS),
+    **expand("dgl.nn.pytorch.conv.", _DGL_LAYERS),
 }
 
 _OPS = ("torchvision.ops.", "torchvision.ops.misc.")
