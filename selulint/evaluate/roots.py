@@ -166,8 +166,16 @@ def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
     for each in list(cls.cells.values()):
         if not isinstance(each, FunctionValue) or id(each.node) in vm.used or not _INITIALISES.fullmatch(each.name):
             continue
+        if _is_dead(vm, cls, each.name):
+            continue
         if len(each.parameters[0]) == 1 and "staticmethod" not in each.decorators:
             invoke(vm, each, Arguments((instance,)), None)
+
+
+def _is_dead(vm: Machine, cls: ClassValue, name: str) -> bool:
+    """Whether nobody calls a private method: not the file, and no base class of which the file does not show the code."""
+    is_known = all(isinstance(base, ClassValue) or getattr(base, "name", "") in SPECS for base in cls.mro())
+    return name.startswith("_") and is_known and f".{name}" not in vm.file.source.text
 
 
 def _entry(cls: ClassValue) -> FunctionValue | None:
