@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ _UNIFORM = frozenset({"kaiming_uniform_", "xavier_uniform_", "uniform_"})
 _CONTENT = frozenset({"selu", "relu", "tanh", "sigmoid", "softmax", "log_softmax", "softplus", "hardsigmoid"})
 # The `nonlinearity` whose gain PyTorch's initialisers have for an activation; every other has a rectifier's.
 _NONLINEARITIES = {"selu": "linear", "tanh": "tanh", "sigmoid": "sigmoid"}
+_OTHER_PARAMETERS = re.compile(r"\b(?:Parameter|PReLU)\b")
 # A bias of this mean moves SELU's fixed variance by 0.002 %, one of this variance by 5 %.
 VISIBLE_BIAS, VISIBLE_BIAS_VARIANCE = 0.005, 0.01
 
@@ -119,6 +121,7 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
         doubt_others(made, model, init.place)
     if any(_also_writes(other, init.place) for each in model.component for other in each.ops):
         raise Refused("the initialiser also writes vectors")
+    _spare_norms(model)
     if _takes_a_parameter(init.place):
         made.doubt("callers choose an argument of the initialiser")
     author = "lecun" if function == "selu" else "glorot" if function in SQUASHING else "he"
@@ -142,6 +145,13 @@ def _also_writes(op: Op, place: Place) -> bool:
     return in_norm or (op.bias is not None and op.bias.place == place)
 
 
+def _spare_norms(model: Model) -> None:
+    """Refuse where something unknown writes the weights of norms: it may be the initialiser, and zeros would silence them."""
+    norms = (op.weight for each in model.component for op in each.of(Kind.NORM))
+    if any(weight is not None and weight.name == "unknown" for weight in norms):
+        raise Refused("what initialises the norms is not known")
+
+
 def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     bias = op.bias
     place = bias.place if bias is not None else None
@@ -151,13 +161,22 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     for each in model.component:
         if any(other.weight is not None and other.weight.place == place for other in each.ops):
             raise Refused("the initialiser also writes weights")
+    _spare_norms(model)
     doubt_others(made, model, place)
     if _takes_a_parameter(place):
         made.doubt("callers choose an argument of the initialiser")
     if is_declared(op):
         zeros_at(made.draft, op, place)
+    elif _may_write_more(made.draft, place):
+        raise Refused("the initialiser may also write parameters that are no biases")
     elif not _zero_torch(made.draft, place):
         raise Refused("the bias cannot be set to zero here")
+
+
+def _may_write_more(draft: Draft, place: Place) -> bool:
+    """Whether a bias is initialised by the name of any parameter, in a file that has others: scales, slopes."""
+    target = target_of(draft, place) if hasattr(place.node, "func") else None
+    return target is not None and "." not in target and _OTHER_PARAMETERS.search(draft.text) is not None
 
 
 def _zero_torch(draft: Draft, place: Place) -> bool:
