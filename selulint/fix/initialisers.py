@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refused, Repair
+from selulint.fix.callers import is_default, takes_parameter
 from selulint.fix.declared import edit, is_declared, set_lecun, zeros_at
 from selulint.fix.plan import Plan, composed
 from selulint.graph import Init, Kind, Model, Op, Place
@@ -122,12 +123,19 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
     if any(_also_writes(other, init.place) for each in model.component for other in each.ops):
         raise Refused("the initialiser also writes vectors")
     _spare_norms(model)
-    if _takes_a_parameter(init.place):
-        made.doubt("callers choose an argument of the initialiser")
+    _doubt_choices(made, op, init.place)
     author = "lecun" if function == "selu" else "glorot" if function in SQUASHING else "he"
     done = edit(made.draft, op, init, author) if is_declared(op) else _edit_torch(made.draft, init, function)
     if not done:
         raise Refused(f"`{init.name}` cannot be rewritten here")
+
+
+def _doubt_choices(made: Plan, op: Op, place: Place) -> None:
+    """Doubt a fix that makes a parameter vain, or changes what it is by default."""
+    if is_default(place):
+        made.doubt("callers may choose another initialiser")
+    elif takes_parameter(place, written=not is_declared(op)):
+        made.doubt("callers choose an argument of the initialiser")
 
 
 def doubt_others(made: Plan, model: Model, place: Place) -> None:
@@ -163,8 +171,7 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
             raise Refused("the initialiser also writes weights")
     _spare_norms(model)
     doubt_others(made, model, place)
-    if _takes_a_parameter(place):
-        made.doubt("callers choose an argument of the initialiser")
+    _doubt_choices(made, op, place)
     if is_declared(op):
         zeros_at(made.draft, op, place)
     elif _may_write_more(made.draft, place):
@@ -192,14 +199,6 @@ def _zero_torch(draft: Draft, place: Place) -> bool:
         return False
     draft.replace(place, f"{zeros}({target})")
     return True
-
-
-def _takes_a_parameter(place: Place) -> bool:
-    """Whether an initialiser's call hands on a parameter of the function around it, beside the tensor."""
-    around = [each for each in place.unit.ancestors(place.node) if type(each).__name__ == "FunctionDef"]
-    parameters = {each.name.value for each in around[-1].params.params} if around else set()
-    arguments = [arg.value for arg in getattr(place.node, "args", ())][1:]
-    return any(type(each).__name__ == "Name" and each.value in parameters for each in arguments)
 
 
 def _is_served(model: Model, op: Op) -> bool:
