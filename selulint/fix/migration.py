@@ -10,7 +10,7 @@ from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, to_alpha
 from selulint.fix.mixed import with_mixed
-from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
+from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu, refuse_drift
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import Kind, Model, Op, Place, ends_chain
@@ -104,10 +104,14 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
             raise Refused("the same norm is also used beside no SELU")
         drop_norm(made, model, op)
     layers = [op for op in model.of(Kind.PARAMETRIC) if any(n.index in indices for n in model.downstream(op))]
+    repaired = {op.index for op in (*layers, *model.of(Kind.DROPOUT, *PLAIN_DROPOUTS))}
     # Sums that a norm, or nothing at all, kept in check are as wrong in a SELU network as plain dropout.
     for residual in residuals(model, indices, {op.index for op in norms}):
         scale(made, residual)
         layers += [op for op in residual.layers if op not in layers and op.weight is not None]
+        repaired.update((residual.op.index, *(op.index for op in residual.layers)))
+    if norms and not converted:
+        refuse_drift(model, norms, repaired)
     initialisers.make_lecun(made, model, layers)
 
 
