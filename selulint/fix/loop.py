@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from selulint.diagnostic import FAILURES, Applicability, Diagnostic, Edit, Fix
 from selulint.fix.apply import compatible, in_order, splice
+from selulint.fix.tidy import tidied
 from selulint.source import Source
 from selulint.syntax import triage
 
@@ -131,6 +132,7 @@ def _tried(turn: _Pass, fixes: tuple[Fix, ...]) -> tuple[_Step | None, str]:
     reason = _broken(text, old) or _disturbed(old.text, text, edits)
     if reason:
         return None, reason
+    text = tidied(old, text)
     source = old.with_text(text)
     try:
         source.encode(text)
