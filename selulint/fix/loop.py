@@ -132,7 +132,8 @@ def _tried(turn: _Pass, fixes: tuple[Fix, ...]) -> tuple[_Step | None, str]:
     reason = _broken(text, old) or _disturbed(old.text, text, edits)
     if reason:
         return None, reason
-    text = tidied(old, text)
+    neat = tidied(old, text)
+    text = text if _broken(neat, old) else neat
     source = old.with_text(text)
     try:
         source.encode(text)

@@ -8,6 +8,7 @@ import libcst as cst
 
 from selulint.diagnostic import Edit
 from selulint.fix.apply import splice
+from selulint.fix.leftovers import leftovers
 from selulint.fix.layout import line_end, line_start
 from selulint.fix.sequences import Sequenced, rewritten
 from selulint.fix.uses import used_outside_imports
@@ -18,6 +19,10 @@ from selulint.syntax.lazy import File
 def tidied(old: Source, text: str) -> str:
     """The text that fixes made of `old`, without imports that only they made vain, and without what they wrote twice."""
     before, after = File(old), File(old.with_text(text))
+    edits = list(leftovers(before, after))
+    if edits:
+        text = splice(text, edits)
+        after = File(old.with_text(text))
     read, wanted = used_outside_imports(before), used_outside_imports(after)
     if read is None or wanted is None:
         return text
