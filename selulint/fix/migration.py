@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
@@ -18,6 +19,9 @@ from selulint.moments.chains import stays_in_box
 
 Wanted: TypeAlias = Callable[[Model, Op], bool]
 
+# Names by which people compare networks with ReLU and networks with SELU.
+_RELU = re.compile(r"(?i)relu")
+_SELF_NORMALIZING = re.compile(r"(?i)selu|(?<![a-z])snn|self_?normali[sz]")
 _PLAIN_LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d"})
 
 
@@ -48,6 +52,7 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
             converted = wanted[id(each)]
             _add_ends(made, each, converted, spelled)
             if converted:
+                _doubt_baselines(made, each)
                 _add_mixed(made, each, converted)
             chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
             if chain and (converted or is_wanted is None):
@@ -80,6 +85,17 @@ def _ends_in_sum(model: Model, op: Op) -> bool:
     """Whether what `op` computes of a sum leaves the model, and does nothing else in it."""
     sums = any(near.kind is Kind.MERGE and near.function == "add" for near in model.upstream(op))
     return sums and op.index in model.outputs and not model.downstream(op, merges=True)
+
+
+def _doubt_baselines(made: Plan, model: Model) -> None:
+    """A network that is there to be compared with a self-normalizing one should stay what it is."""
+    if _RELU.search(model.name):
+        made.doubt(f"`{model.name}` is named for its ReLU")
+    own = {each.name for each in model.component}
+    for statement in model.file.statements:
+        for name in statement.binds if statement.kind in ("def", "class") else ():
+            if name not in own and not name.startswith("_init_weights") and _SELF_NORMALIZING.search(name):
+                made.doubt(f"it may be there to be compared with `{name}`")
 
 
 def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
