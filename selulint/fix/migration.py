@@ -10,6 +10,7 @@ from selulint.diagnostic import Refused, Repair
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, to_alpha
+from selulint.fix.inputs import stays_in_unit_interval
 from selulint.fix.mixed import with_mixed
 from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu, refuse_drift
 from selulint.fix.plan import Plan, composed
@@ -53,6 +54,8 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
             _add_ends(made, each, converted, spelled)
             if converted:
                 _doubt_baselines(made, each)
+                if stays_in_unit_interval(each):
+                    made.doubt("the inputs stay in [0, 1], and SELU wants them standardised")
                 _add_mixed(made, each, converted)
             chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
             if chain and (converted or is_wanted is None):
