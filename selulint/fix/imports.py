@@ -233,6 +233,7 @@ def _fresh_lines(symbol: str, keras: str) -> Iterator[tuple[str, str, str]]:
     yield "torch.nn.functional", "import torch.nn.functional as F", "F"
     yield "torch.nn", "from torch import nn", "nn"
     yield "torch", "import torch", "torch"
+    yield "math", "import math", "math"
     parts = symbol.split(".")
     if parts[0] == "keras" and len(parts) > 2:
         yield f"keras.{parts[1]}", f"from {keras} import {parts[1]}", parts[1]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from selulint.diagnostic import Refused
-from selulint.fix.initialisers import remove_keras_layer
+from selulint.fix.keras_layers import remove_keras_layer
 from selulint.fix.plan import Plan
 from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
 from selulint.moments.propagate import Statistics
@@ -138,7 +138,9 @@ def refuse_drift(model: Model, norms: Collection[Op], repaired: Collection[int])
     for index, here in free.items():
         before = kept.get(index)
         if before is not None and not here.is_in_box and not 1 / _DRIFT < here.variance / before.variance < _DRIFT:
-            raise Refused(f"without it the predicted variance at a SELU is {here.variance:.2g}, with it {before.variance:.2g}")
+            raise Refused(
+                f"without it the predicted variance at a SELU is {here.variance:.2g}, with it {before.variance:.2g}"
+            )
 
 
 def _variances(model: Model, repaired: Collection[int], dropped: Collection[int]) -> dict[int, Statistics]:

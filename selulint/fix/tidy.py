@@ -8,8 +8,8 @@ import libcst as cst
 
 from selulint.diagnostic import Edit
 from selulint.fix.apply import splice
-from selulint.fix.leftovers import leftovers
 from selulint.fix.layout import line_end, line_start
+from selulint.fix.leftovers import leftovers
 from selulint.fix.sequences import Sequenced, rewritten
 from selulint.fix.uses import used_outside_imports
 from selulint.source import Source
