@@ -116,7 +116,7 @@ def _is_content(model: Model, op: Op) -> bool:
     """Whether a layer has no initialisation of its own and feeds the chain, or is the last one of its branch."""
     if op.weight is None or not is_unset(op.weight):
         return _feeds_chain(model, op)
-    return _feeds_chain(model, op) or not model.downstream(op, _BEHIND_HEADS)
+    return _feeds_chain(model, op, merges=True) or not model.downstream(op, _BEHIND_HEADS)
 
 
 def _attribute(model: Model, op: Op) -> str | None:
@@ -140,8 +140,9 @@ def _keeps_default(model: Model, op: Op) -> bool:
     return is_default and _feeds_chain(model, op)
 
 
-def _feeds_chain(model: Model, op: Op) -> bool:
-    return any(near.kind is Kind.ACTIVATION and near.function in ("selu", "relu") for near in model.downstream(op))
+def _feeds_chain(model: Model, op: Op, merges: bool = False) -> bool:
+    after = model.downstream(op, merges=merges)
+    return any(near.kind is Kind.ACTIVATION and near.function in ("selu", "relu") for near in after)
 
 
 def _apply(draft: Draft, model: Model, name: str, parts: Sequence[str]) -> bool:
