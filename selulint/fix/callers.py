@@ -27,6 +27,19 @@ def _is_field(around: tuple[Any, ...], assignment: Any) -> bool:
     return bool(scopes) and type(scopes[-1]).__name__ == "ClassDef"
 
 
+def is_parameter(place: Place) -> bool:
+    """Whether an expression is nothing but a parameter of the function around it."""
+    around = [each for each in place.unit.ancestors(place.node) if type(each).__name__ == "FunctionDef"]
+    return bool(around) and getattr(place.node, "value", None) in _parameters(around[-1])
+
+
+def _parameters(function: Any) -> dict[str, bool]:
+    """The names of a function's parameters, and whether they have defaults."""
+    params = function.params
+    every = (*params.posonly_params, *params.params, *params.kwonly_params)
+    return {each.name.value: each.default is not None for each in every}
+
+
 def takes_parameter(place: Place, written: bool = False) -> bool:
     """Whether a call hands on a parameter of the function around it, by itself or, where it has a default, in a term.
 
@@ -36,11 +49,7 @@ def takes_parameter(place: Place, written: bool = False) -> bool:
     arguments = list(getattr(place.node, "args", ()))
     if not around or not arguments:
         return False
-    params = around[-1].params
-    has_default = {
-        each.name.value: each.default is not None
-        for each in (*params.posonly_params, *params.params, *params.kwonly_params)
-    }
+    has_default = _parameters(around[-1])
     own = {"self", "cls", *_names(place.node.func), *(_names(arguments.pop(0).value) if written else ())}
     for arg in arguments:
         is_whole = type(arg.value).__name__ == "Name"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def remove_keras_layer(draft: Draft, op: Op) -> bool:
-    """Take a Keras layer out: its element of a list, its `model.add` statement, its `x = layer(...)(x)`."""
+    """Take a Keras layer out: its element of a list, its `model.add` or `layers.append` statement, its `x = layer(...)(x)`."""
     place, call = op.place, op.call
     assert place is not None
     parents = place.unit.ancestors(place.node)
@@ -19,7 +19,7 @@ def remove_keras_layer(draft: Draft, op: Op) -> bool:
     kind = type(parent).__name__
     if kind == "Element":
         return draft.delete_element(place)
-    if kind == "Arg" and len(parents) > 1 and _is_add(parents[-2]):
+    if kind == "Arg" and len(parents) > 2 and _adds(parents[-2], parents[-3]):
         return draft.delete_statement(place)
     if kind == "Call" and call is not None and call.node is parent:
         statement = next((each for each in reversed(parents) if type(each).__name__ == "Assign"), None)
@@ -32,8 +32,10 @@ def remove_keras_layer(draft: Draft, op: Op) -> bool:
     return False
 
 
-def _is_add(call: Any) -> bool:
-    return type(call).__name__ == "Call" and getattr(getattr(call.func, "attr", None), "value", None) == "add"
+def _adds(call: Any, statement: Any) -> bool:
+    """Whether a call adds one layer to a model, or to a list, and does nothing else."""
+    name = getattr(getattr(getattr(call, "func", None), "attr", None), "value", None)
+    return name == "add" or (name == "append" and type(statement).__name__ == "Expr" and len(call.args) == 1)
 
 
 def _rebinds(statement: Any, call: Any) -> bool:
