@@ -12,7 +12,7 @@ from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, to_alpha
 from selulint.fix.inputs import stays_in_unit_interval
 from selulint.fix.mixed import with_mixed
-from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu, refuse_drift
+from selulint.fix.norms import OTHER_NORMS, drop_norm, meets_unknown, norms_beside_selu, refuse_drift
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import Kind, Model, Op, Place, ends_chain
@@ -110,7 +110,7 @@ def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
 
 
 def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) -> None:
-    _look_around(made, model, chain)
+    _look_around(made, model, chain, has_converted=bool(converted))
     indices = {op.index for op in chain}
     for op in converted:
         to_selu(made, model, op, indices)
@@ -142,7 +142,9 @@ def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: boo
         # A batch norm that ends a branch stands before the activation behind the sum.
         if not _touches(model, op, chain, merges=op.function == "batch_norm"):
             continue
-        if op.function == "batch_norm" or op.index in redundant:
+        if not has_converted and meets_unknown(model, op):
+            made.doubt("a norm beside what is not understood stays")
+        elif op.function == "batch_norm" or op.index in redundant:
             found.append(op)
         elif has_converted:
             raise Refused(f"{op.function} stays in the chain")
@@ -151,13 +153,13 @@ def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: boo
     return found
 
 
-def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
+def _look_around(made: Plan, model: Model, chain: list[Op], has_converted: bool) -> None:
     """Refuse what is not understood next to the chain; doubt what is understood but changes the statistics."""
     for op in chain:
         if op.rivals:
             raise Refused("the activation is chosen at run time")
         for near in (*model.upstream(op, merges=True), *model.downstream(op, merges=True)):
-            if near.kind is Kind.OPAQUE:
+            if near.kind is Kind.OPAQUE and has_converted:
                 raise Refused(f"{near.function} is not understood")
     if any(op.kind is Kind.OPAQUE for op in model.ops):
         made.doubt("parts of the model are not understood")

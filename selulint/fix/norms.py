@@ -38,6 +38,16 @@ def norms_beside_selu(model: Model, *functions: str) -> Iterator[tuple[Op, Op]]:
             yield op, selus[0]
 
 
+def meets_unknown(model: Model, op: Op) -> bool:
+    """Whether what a norm stands next to anywhere is not understood: it may have to be normalized there."""
+    for each in model.component:
+        for other in each.of(Kind.NORM):
+            near = (*each.upstream(other), *each.downstream(other)) if other.place == op.place else ()
+            if any(found.kind is Kind.OPAQUE for found in near):
+                return True
+    return False
+
+
 def _serves_chain(model: Model, op: Op) -> bool:
     """Whether a norm feeds nothing but the chain's next activation or layer.
 
