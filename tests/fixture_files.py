@@ -10,6 +10,7 @@ from pathlib import Path
 
 from selulint.diagnostic import Diagnostic
 from selulint.fix.apply import splice
+from selulint.fix.tidy import tidied
 from selulint.run import FileResult
 from selulint.settings import Settings
 from selulint.source import Source
@@ -212,4 +213,9 @@ def is_spliced(path: str, result: FileResult) -> bool:
 
 def _spliced(text: str, fixed: Sequence[Diagnostic]) -> str:
     edits = {edit for each in fixed if each.fix is not None for edit in each.fix.edits}
-    return splice(text, edits) if all(edit.end <= len(text) for edit in edits) else ""
+    if not all(edit.end <= len(text) for edit in edits):
+        return ""
+    try:
+        return tidied(Source("net.py", text), splice(text, edits))
+    except SyntaxError:  # edits of another pass
+        return ""

@@ -30,6 +30,7 @@ DOORS = {
         "predict",
         "fix.activations",
         "fix.dropouts",
+        "fix.inputs",
         "fix.initialisers",
         "fix.migration",
         "fix.residuals",

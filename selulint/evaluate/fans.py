@@ -94,6 +94,8 @@ def shape(owner: ModuleAttribute | Array) -> Value:
     if isinstance(owner, Array):
         return TupleValue(owner.shape) if owner.shape is not None else Unknown("a shape that is not known")
     layer, function = owner.owner, owner.owner.spec.function
+    if layer.spec.kind == "norm":
+        return _norm_shape(layer)
     if owner.name != "weight":
         size = layer.args.get("out_features") or layer.args.get("out_channels")
         return TupleValue((size or Unknown("a size"),))
@@ -108,6 +110,15 @@ def shape(owner: ModuleAttribute | Array) -> Value:
         window_sizes = kernel.items if isinstance(kernel, TupleValue | ListValue) else ()
         return TupleValue((_size(layer, f"{first}_channels"), per_group, *window_sizes))
     return Unknown("a shape that is not known")
+
+
+def _norm_shape(layer: Layer) -> Value:
+    """One axis, unless a layer norm spans several."""
+    sizes = layer.args.get("normalized_shape")
+    if isinstance(sizes, TupleValue | ListValue):
+        return TupleValue(tuple(sizes.items))
+    size = sizes or layer.args.get("num_features") or layer.args.get("num_channels")
+    return TupleValue((size or Unknown("a size"),))
 
 
 def _size(layer: Layer, name: str) -> Value:

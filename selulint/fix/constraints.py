@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from selulint.diagnostic import Refused, Repair
+from selulint.fix.callers import is_parameter
 from selulint.fix.initialisers import make_lecun
 from selulint.fix.plan import Plan, composed
 from selulint.graph import Init, Kind, Model, Op, Place
@@ -73,5 +74,8 @@ def _is_statement(place: Place) -> bool:
 def _remove_argument(made: Plan, op: Op, name: str) -> None:
     if made.first(name, op.place):
         assert op.place is not None
+        values = (arg.value for arg in op.place.node.args if arg.keyword is not None and arg.keyword.value == name)
+        if any(type(each).__name__ == "Name" and is_parameter(Place(each, op.place.unit)) for each in values):
+            raise Refused("callers choose the constraint")
         if not made.draft.remove_argument(op.place, name):
             raise Refused("the arguments of the layer are not spelled in its call")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refused
+from selulint.fix.fans import scaled_to_inputs
 from selulint.fix.plan import Plan, is_string, like
 from selulint.graph import Init, Model, Op, Place
 
@@ -12,11 +13,6 @@ if TYPE_CHECKING:
     from selulint.fix.edits import Draft
 
 _CONTRIB, _TF_LAYERS = "tensorflow.contrib.layers.", "tensorflow.layers."
-
-
-def is_declared(op: Op) -> bool:
-    """Whether a layer takes its initialiser as an argument, or has none that could be set (Equinox)."""
-    return bool(op.name) and not op.name.startswith("torch.")
 
 
 def set_lecun(made: Plan, model: Model, op: Op) -> None:
@@ -35,6 +31,10 @@ def is_legacy(model: Model) -> bool:
 
 def _argument(draft: Draft, op: Op) -> tuple[str, str]:
     quote = draft.quote
+    if op.name.startswith("keras.") and "transpose" in op.function:
+        return "kernel_initializer", scaled_to_inputs(draft, op)
+    if "transpose" in op.function:
+        raise Refused(f"`{op.name}` counts the inputs of its units in another way")
     if op.name.startswith("keras."):
         return "kernel_initializer", f"{quote}lecun_normal{quote}"
     if op.name.startswith(_TF_LAYERS):

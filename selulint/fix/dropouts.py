@@ -23,7 +23,7 @@ PLAIN_DROPOUTS = (
     "spatial_dropout2d",
     "spatial_dropout3d",
 )
-_FEATURE_DROPOUT = {"dropout1d": "conv1d", "dropout2d": "conv2d", "dropout3d": "conv3d"}
+_FEATURE_DROPOUT = {"dropout1d": "conv1d", "dropout3d": "conv3d"}
 # AlphaDropout decides once a feature map, as SpatialDropout does, where the noise is shared over the spatial axes.
 _NOISE_SHAPES = {
     "spatial_dropout1d": "(None, 1, None)",
@@ -69,11 +69,21 @@ def selu_beside(model: Model, op: Op) -> Op | None:
     for near in before_dropout(model, op):
         if near.kind is Kind.ACTIVATION and near.function == "selu" and not near.rivals:
             return near
-    if any(near.kind is Kind.PARAMETRIC for near in model.upstream(op)):
+    if _sums_layers(model, op):
         for near in model.downstream(op):
             if near.kind is Kind.ACTIVATION and near.function == "selu" and not near.rivals:
                 return near
     return None
+
+
+def _sums_layers(model: Model, op: Op) -> bool:
+    """Whether what comes in is a layer's output, or a sum of layers' outputs and of what SELUs made."""
+    if any(near.kind is Kind.PARAMETRIC for near in model.upstream(op)):
+        return True
+    before = model.upstream(op, merges=True)
+    if not all(near.kind is Kind.PARAMETRIC or near.function == "selu" for near in before):
+        return False
+    return any(near.kind is Kind.PARAMETRIC for near in before)
 
 
 def alpha_dropout(model: Model, op: Op) -> Repair:
@@ -127,10 +137,12 @@ def _alpha_name(model: Model, op: Op) -> str | None:
         return {"Dropout": f"{base}.AlphaDropout", "dropout": f"{base}.alpha_dropout"}.get(last)
     if op.function in _NOISE_SHAPES:
         return f"{base}.AlphaDropout"
-    layer = _FEATURE_DROPOUT.get(op.function)
-    before = _layers_before(model, op)
-    if layer is None or not before or any(near.function != layer for near in before):
-        return None
+    if op.function != "dropout2d":
+        # On inputs of other ranks these share their decisions over other axes; Dropout2d does as its twin on all of them.
+        layer = _FEATURE_DROPOUT.get(op.function)
+        before = _layers_before(model, op)
+        if layer is None or not before or any(near.function != layer for near in before):
+            return None
     return f"{base}.FeatureAlphaDropout" if last[0].isupper() else f"{base}.feature_alpha_dropout"
 
 

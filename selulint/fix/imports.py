@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import libcst as cst
@@ -14,11 +11,9 @@ import libcst as cst
 from selulint.diagnostic import Edit, Span
 from selulint.fix.scopes import Bound, base_of, names_of
 from selulint.fix.sequences import Sequenced, rewritten
+from selulint.fix.uses import WORD, uses
 from selulint.syntax.lazy import File, Unit
 from selulint.syntax.names import canonical
-
-_EXPRESSION = re.compile(r"[\w.\[\]|]+(?:(?:, *| \| )[\w.\[\]|]+)*")
-_WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 
 @dataclass(slots=True)
@@ -195,17 +190,9 @@ class Imports:
         if self.file.source.path.endswith("__init__.py") or alias.evaluated_alias == alias.evaluated_name:
             return True
         changed = [*ignored, *(edit.span for edit in others)]
-        if any(not any(span.overlaps(each) for each in changed) for span in self._uses(local)):
+        if any(not any(span.overlaps(each) for each in changed) for span in uses(self.file, local)):
             return True
-        return any(local in _WORD.findall(edit.content) for edit in others)
-
-    def _uses(self, name: str) -> Iterator[Span]:
-        tokens = _tokens(self.file)
-        if tokens is None:
-            yield Span(-1, 0)  # a place that no edit covers: the name counts as used
-        for span, token, before in tokens or ():
-            if (token.type == tokenize.NAME and token.string == name and before != ".") or _quotes(token, name):
-                yield span
+        return any(local in WORD.findall(edit.content) for edit in others)
 
     def _inserted(self, others: Iterable[Edit]) -> Edit:
         """New import statements behind the last import above the first place that needs them."""
@@ -233,37 +220,6 @@ class Imports:
         return isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString | cst.ConcatenatedString)
 
 
-@lru_cache(maxsize=2)
-def _tokens(file: File) -> list[tuple[Span, tokenize.TokenInfo, str]] | None:
-    """The tokens that can hold names, each with the text of the token before; None where `tokenize` gives up."""
-    source = file.source
-    starts = source.line_starts
-    lines = iter([source.text[a:b] for a, b in zip(starts, [*starts[1:], len(source.text)], strict=True)])
-    found = []
-    before = ""
-    try:
-        for token in tokenize.generate_tokens(lambda: next(lines, "")):
-            if token.type in (tokenize.NAME, tokenize.STRING, tokenize.COMMENT):
-                start, end = (starts[row - 1] + column for row, column in (token.start, token.end))
-                found.append((Span(start, end), token, before))
-            before = token.string
-    except (tokenize.TokenError, SyntaxError):
-        return None
-    return found
-
-
-def _quotes(token: tokenize.TokenInfo, name: str) -> bool:
-    """Whether a string or comment may mean the name: `__all__`, annotations in quotes, type comments, old f-strings."""
-    if token.type == tokenize.COMMENT:
-        return token.string.startswith("# type:") and name in _WORD.findall(token.string)
-    if token.type != tokenize.STRING or name not in token.string:
-        return False
-    prefix, _, content = token.string.partition(token.string[-1])
-    content = content.strip("\"'")
-    formatted = "f" in prefix.lower()
-    return name in _WORD.findall(content) and (formatted or _EXPRESSION.fullmatch(content) is not None)
-
-
 def offers(module: str, name: str) -> bool:
     """Whether `name` can be expected where `module` was good for a sibling: modules deep inside hold few names."""
     if canonical(f"{module}.Name").removesuffix(".Name") == canonical(module):
@@ -277,6 +233,7 @@ def _fresh_lines(symbol: str, keras: str) -> Iterator[tuple[str, str, str]]:
     yield "torch.nn.functional", "import torch.nn.functional as F", "F"
     yield "torch.nn", "from torch import nn", "nn"
     yield "torch", "import torch", "torch"
+    yield "math", "import math", "math"
     parts = symbol.split(".")
     if parts[0] == "keras" and len(parts) > 2:
         yield f"keras.{parts[1]}", f"from {keras} import {parts[1]}", parts[1]

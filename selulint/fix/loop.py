@@ -10,13 +10,15 @@ from typing import TypeAlias
 
 from selulint.diagnostic import FAILURES, Applicability, Diagnostic, Edit, Fix
 from selulint.fix.apply import compatible, in_order, splice
+from selulint.fix.tidy import tidied
 from selulint.source import Source
 from selulint.syntax import triage
 
 MAX_PASSES = 10
-# What concerns choices of the user that a fix keeps, and that matter only once there is a SELU: a dropout's rate, and
-# data that stay in [0, 1].
-UNCOVERED = frozenset({"SELU403", "SELU504"})
+# What concerns choices of the user that a fix keeps, and that matter only once there is a SELU: a dropout's rate, and,
+# where a fix is unsafe for it, data that stay in [0, 1].
+UNCOVERED = frozenset({"SELU403"})
+UNSAFELY_UNCOVERED = UNCOVERED | {"SELU504"}
 
 Check: TypeAlias = Callable[[Source], list[Diagnostic]]
 
@@ -131,6 +133,8 @@ def _tried(turn: _Pass, fixes: tuple[Fix, ...]) -> tuple[_Step | None, str]:
     reason = _broken(text, old) or _disturbed(old.text, text, edits)
     if reason:
         return None, reason
+    neat = tidied(old, text)
+    text = text if _broken(neat, old) else neat
     source = old.with_text(text)
     try:
         source.encode(text)
@@ -171,7 +175,8 @@ def _worse(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixes: fro
     was, now = (Counter(each.code for each in each_time) for each_time in (before, after))
     due = Counter(each.code for each in before if each.fix in fixes)
     names = {each.code: each.name for each in (*before, *after)}
-    for code in sorted(now.keys() - UNCOVERED):
+    is_safe = all(each.applicability is Applicability.SAFE for each in fixes)
+    for code in sorted(now.keys() - (UNCOVERED if is_safe else UNSAFELY_UNCOVERED)):
         if code in FAILURES:
             return f"the result gives `{names[code]}`"
         if now[code] > was[code]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import TypeAlias
 
@@ -9,8 +10,9 @@ from selulint.diagnostic import Refused, Repair
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
 from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, to_alpha
+from selulint.fix.inputs import stays_in_unit_interval
 from selulint.fix.mixed import with_mixed
-from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
+from selulint.fix.norms import OTHER_NORMS, drop_norm, meets_unknown, norms_beside_selu, refuse_drift
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
 from selulint.graph import Kind, Model, Op, Place, ends_chain
@@ -18,6 +20,9 @@ from selulint.moments.chains import stays_in_box
 
 Wanted: TypeAlias = Callable[[Model, Op], bool]
 
+# Names by which people compare networks with ReLU and networks with SELU.
+_RELU = re.compile(r"(?i)relu")
+_SELF_NORMALIZING = re.compile(r"(?i)selu|(?<![a-z])snn|self_?normali[sz]")
 _PLAIN_LAYERS = frozenset({"linear", "conv1d", "conv2d", "conv3d"})
 
 
@@ -48,6 +53,9 @@ def _repair(model: Model, is_wanted: Wanted | None, message: str) -> Repair:
             converted = wanted[id(each)]
             _add_ends(made, each, converted, spelled)
             if converted:
+                _doubt_baselines(made, each)
+                if stays_in_unit_interval(each):
+                    made.doubt("the inputs stay in [0, 1], and SELU wants them standardised")
                 _add_mixed(made, each, converted)
             chain = [*converted, *each.of(Kind.ACTIVATION, "selu")]
             if chain and (converted or is_wanted is None):
@@ -82,6 +90,17 @@ def _ends_in_sum(model: Model, op: Op) -> bool:
     return sums and op.index in model.outputs and not model.downstream(op, merges=True)
 
 
+def _doubt_baselines(made: Plan, model: Model) -> None:
+    """A network that is there to be compared with a self-normalizing one should stay what it is."""
+    if _RELU.search(model.name):
+        made.doubt(f"`{model.name}` is named for its ReLU")
+    own = {each.name for each in model.component}
+    for statement in model.file.statements:
+        for name in statement.binds if statement.kind in ("def", "class") else ():
+            if name not in own and not name.startswith("_init_weights") and _SELF_NORMALIZING.search(name):
+                made.doubt(f"it may be there to be compared with `{name}`")
+
+
 def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
     """Half a migration would leave another activation alone among SELUs: it becomes SELU too."""
     others = with_mixed(model, {op.index for op in converted})
@@ -91,7 +110,7 @@ def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
 
 
 def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) -> None:
-    _look_around(made, model, chain)
+    _look_around(made, model, chain, has_converted=bool(converted))
     indices = {op.index for op in chain}
     for op in converted:
         to_selu(made, model, op, indices)
@@ -104,10 +123,14 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
             raise Refused("the same norm is also used beside no SELU")
         drop_norm(made, model, op)
     layers = [op for op in model.of(Kind.PARAMETRIC) if any(n.index in indices for n in model.downstream(op))]
+    repaired = {op.index for op in (*layers, *model.of(Kind.DROPOUT, *PLAIN_DROPOUTS))}
     # Sums that a norm, or nothing at all, kept in check are as wrong in a SELU network as plain dropout.
     for residual in residuals(model, indices, {op.index for op in norms}):
         scale(made, residual)
         layers += [op for op in residual.layers if op not in layers and op.weight is not None]
+        repaired.update((residual.op.index, *(op.index for op in residual.layers)))
+    if norms and not converted:
+        refuse_drift(model, norms, repaired)
     initialisers.make_lecun(made, model, layers)
 
 
@@ -119,7 +142,9 @@ def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: boo
         # A batch norm that ends a branch stands before the activation behind the sum.
         if not _touches(model, op, chain, merges=op.function == "batch_norm"):
             continue
-        if op.function == "batch_norm" or op.index in redundant:
+        if not has_converted and meets_unknown(model, op):
+            made.doubt("a norm beside what is not understood stays")
+        elif op.function == "batch_norm" or op.index in redundant:
             found.append(op)
         elif has_converted:
             raise Refused(f"{op.function} stays in the chain")
@@ -128,13 +153,13 @@ def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: boo
     return found
 
 
-def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
+def _look_around(made: Plan, model: Model, chain: list[Op], has_converted: bool) -> None:
     """Refuse what is not understood next to the chain; doubt what is understood but changes the statistics."""
     for op in chain:
         if op.rivals:
             raise Refused("the activation is chosen at run time")
         for near in (*model.upstream(op, merges=True), *model.downstream(op, merges=True)):
-            if near.kind is Kind.OPAQUE:
+            if near.kind is Kind.OPAQUE and has_converted:
                 raise Refused(f"{near.function} is not understood")
     if any(op.kind is Kind.OPAQUE for op in model.ops):
         made.doubt("parts of the model are not understood")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from selulint.diagnostic import Refused
-from selulint.fix.initialisers import remove_keras_layer
+from selulint.fix.keras_layers import remove_keras_layer
 from selulint.fix.plan import Plan
 from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
+from selulint.moments.propagate import Statistics
+from selulint.predict import BATCH, Walk
 
 # Norms other than BatchNorm: they also act at inference, and often serve something else than the activation.
 OTHER_NORMS = ("layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm")
 _TO_NORM = TRANSPARENT - {Kind.NORM}
 _CHAIN = frozenset({Kind.ACTIVATION, Kind.PARAMETRIC})
+# Past this factor a variance does not fall back: max pools stay below it, averages over some places do not.
+_DRIFT = 2.0
 _PARAMETERS = frozenset({"weight", "bias", "running_mean", "running_var"})
 
 
@@ -32,6 +36,16 @@ def norms_beside_selu(model: Model, *functions: str) -> Iterator[tuple[Op, Op]]:
         is_inside = any(each.kind is Kind.PARAMETRIC for each in near)
         if is_inside and not any(each.kind is Kind.INPUT for each in before) and _serves_chain(model, op):
             yield op, selus[0]
+
+
+def meets_unknown(model: Model, op: Op) -> bool:
+    """Whether what a norm stands next to anywhere is not understood: it may have to be normalized there."""
+    for each in model.component:
+        for other in each.of(Kind.NORM):
+            near = (*each.upstream(other), *each.downstream(other)) if other.place == op.place else ()
+            if any(found.kind is Kind.OPAQUE for found in near):
+                return True
+    return False
 
 
 def _serves_chain(model: Model, op: Op) -> bool:
@@ -122,3 +136,31 @@ def _restore_bias(made: Plan, model: Model, layer: Op) -> None:
     name = "use_bias" if model.framework == "keras" else "bias"
     if layer.args.get(name) is False and not made.draft.remove_argument(layer.place, name):
         raise Refused("the bias of the layer before the norm cannot be restored")
+
+
+def refuse_drift(model: Model, norms: Collection[Op], repaired: Collection[int]) -> None:
+    """Refuse to take norms out where they, and not SELU, keep the statistics: behind pools, for the most part.
+
+    `repaired` are ops that are as they should be once the fix is applied: layers, dropout, scaled sums.
+    """
+    dropped = {op.index for op in norms}
+    kept, free = (_variances(model, repaired, gone) for gone in (frozenset[int](), dropped))
+    for index, here in free.items():
+        before = kept.get(index)
+        if before is not None and not here.is_in_box and not 1 / _DRIFT < here.variance / before.variance < _DRIFT:
+            raise Refused(
+                f"without it the predicted variance at a SELU is {here.variance:.2g}, with it {before.variance:.2g}"
+            )
+
+
+def _variances(model: Model, repaired: Collection[int], dropped: Collection[int]) -> dict[int, Statistics]:
+    """The statistics behind the SELUs of a model."""
+    walk = Walk(model, lambda op: op.index in repaired, biases=False, batch=BATCH)
+    found: dict[int, Statistics] = {}
+    for op in model.ops:
+        here = walk.step(op)
+        if op.index in dropped and len(op.inputs) == 1:
+            walk.reset(op, walk.known[op.inputs[0]])
+        elif here is not None and op.kind is Kind.ACTIVATION and op.function == "selu" and here.variance > 0:
+            found[op.index] = here
+    return found

@@ -21,6 +21,11 @@ class Plan:
     done: set[tuple[str, Place]] = field(default_factory=set)
     doubts: dict[str, None] = field(default_factory=dict)
 
+    @property
+    def migrates(self) -> bool:
+        """Whether activations become SELU."""
+        return any(what == "activation" for what, _ in self.done)
+
     def first(self, what: str, place: Place | None) -> bool:
         """Whether this is the first time that `what` is done at a place; refuses where there is no place."""
         if place is None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Refusal, Related, Severity
 from selulint.fix.migration import without_norms
-from selulint.fix.norms import norms_beside_selu
+from selulint.fix.norms import meets_unknown, norms_beside_selu
 from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
+
+_UNKNOWN = Refusal("what stands next to the norm is not understood")
 
 
 @rule("SELU301", Severity.WARNING)
@@ -43,11 +45,12 @@ def batchnorm_with_selu(model: Model) -> Iterator[Finding]:
 def norm_findings(model: Model, *functions: str) -> Iterator[Finding]:
     """A finding for every norm of these kinds that stands in a SELU chain; one fix takes out all norms of the chain."""
     found = list(norms_beside_selu(model, *functions))
-    fix = without_norms(model) if found else None
+    fix = without_norms(model) if any(not meets_unknown(model, op) for op, _ in found) else None
     for op, selu in found:
         assert op.place is not None
         message = f"`{op.title}` normalizes what the SELU beside it normalizes by itself, and hides the initialiser"
-        yield Finding(op.place.span, message, _related(model, op, selu), fix)
+        own = _UNKNOWN if meets_unknown(model, op) else fix
+        yield Finding(op.place.span, message, _related(model, op, selu), own)
 
 
 def _related(model: Model, op: Op, selu: Op) -> tuple[Related, ...]:

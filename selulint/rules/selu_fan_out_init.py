@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Severity
-from selulint.fix.fans import has_fans_of_its_own, own_fan
+from selulint.fix.fans import has_fans_of_its_own
+from selulint.fix.initialisers import own_fan
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.predict import as_written
 from selulint.rules import rule

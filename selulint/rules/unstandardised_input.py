@@ -3,12 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Severity
-from selulint.graph import Kind, Model, Op
+from selulint.fix.inputs import feeds, rescaling
+from selulint.graph import Kind, Model
 from selulint.rules import rule
 from selulint.rules.related import selu_behind
-
-_UNIT = (1 / 256, 1 / 255)
-_MOVING = frozenset({Kind.RESHAPE, Kind.DROPOUT})
 
 
 @rule("SELU504", Severity.WARNING)
@@ -42,14 +40,14 @@ def unstandardised_input(model: Model) -> Iterator[Finding]:
     """
     if not _is_selu_model(model):
         return
-    inside = [op for op in model.ops if _rescales(op) and _is_raw(model, op)]
+    inside = rescaling(model)
     for op in inside:
         place = op.place or op.call
-        if place is not None and _feeds_selu(model, op):
+        if place is not None and feeds(model, op):
             shown = " ".join(place.text.split())
             message = f"`{shown}` brings inputs into [0, 1], but SELU wants mean 0 and variance 1"
             yield Finding(place.span, message, selu_behind(model, op))
-    fed = [op for op in model.of(Kind.INPUT) if _feeds_selu(model, op)]
+    fed = [op for op in model.of(Kind.INPUT) if feeds(model, op)]
     if inside or not fed:
         return
     for span in model.rescaled:
@@ -62,27 +60,3 @@ def _is_selu_model(model: Model) -> bool:
     """Whether all hidden activations of a model are SELU."""
     hidden = [op for op in model.of(Kind.ACTIVATION) if model.is_hidden(op)]
     return bool(hidden) and all(op.function == "selu" and not op.rivals for op in hidden)
-
-
-def _rescales(op: Op) -> bool:
-    """Whether an op divides by 255 or 256, and does no more."""
-    if op.function == "rescaling":
-        factor, offset = op.args.get("scale"), op.args.get("offset", 0.0)
-    else:
-        factor, offset = op.args.get("factor") if op.function == "scale" else None, 0.0
-    is_unit = isinstance(factor, int | float) and any(abs(factor / unit - 1) < 1e-3 for unit in _UNIT)
-    return is_unit and offset == 0
-
-
-def _is_raw(model: Model, op: Op) -> bool:
-    """Whether nothing but moves lies between the model's input and an op."""
-    before = model.upstream(op, _MOVING)
-    return bool(before) and all(near.kind is Kind.INPUT and not near.args.get("unknown") for near in before)
-
-
-def _feeds_selu(model: Model, op: Op) -> bool:
-    """Whether data goes straight into a layer in front of a SELU: no norm, offset or anything unknown in between."""
-    layers = model.downstream(op, _MOVING)
-    if not layers or any(near.kind is not Kind.PARAMETRIC or near.function == "embedding" for near in layers):
-        return False
-    return all(model.fed(near, "selu") for near in layers)

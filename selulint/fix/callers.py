@@ -1,0 +1,69 @@
+"""What is written in one place and left to callers: defaults of parameters, arguments that are handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from selulint.graph import Place
+
+
+def is_default(place: Place) -> bool:
+    """Whether a place is (in) the default of a function's parameter or of a class's annotated field."""
+    around = place.unit.ancestors(place.node)
+    for outer, inner in zip(reversed(around[:-1]), reversed(around), strict=False):
+        kind = type(inner).__name__
+        if kind == "Param":
+            return type(outer).__name__ == "Parameters"
+        if kind == "AnnAssign":
+            return _is_field(around, inner)
+        if kind in ("FunctionDef", "ClassDef", "SimpleStatementLine"):
+            return False
+    return False
+
+
+def _is_field(around: tuple[Any, ...], assignment: Any) -> bool:
+    scopes = [each for each in around if type(each).__name__ in ("FunctionDef", "ClassDef")]
+    return bool(scopes) and type(scopes[-1]).__name__ == "ClassDef"
+
+
+def is_parameter(place: Place) -> bool:
+    """Whether an expression is nothing but a parameter of the function around it."""
+    around = [each for each in place.unit.ancestors(place.node) if type(each).__name__ == "FunctionDef"]
+    return bool(around) and getattr(place.node, "value", None) in _parameters(around[-1])
+
+
+def _parameters(function: Any) -> dict[str, bool]:
+    """The names of a function's parameters, and whether they have defaults."""
+    params = function.params
+    every = (*params.posonly_params, *params.params, *params.kwonly_params)
+    return {each.name.value: each.default is not None for each in every}
+
+
+def takes_parameter(place: Place, written: bool = False) -> bool:
+    """Whether a call hands on a parameter of the function around it, by itself or, where it has a default, in a term.
+
+    With `written`, the first argument is the tensor that the call writes, whose name and shape are nobody's choice.
+    """
+    around = [each for each in place.unit.ancestors(place.node) if type(each).__name__ == "FunctionDef"]
+    arguments = list(getattr(place.node, "args", ()))
+    if not around or not arguments:
+        return False
+    has_default = _parameters(around[-1])
+    own = {"self", "cls", *_names(place.node.func), *(_names(arguments.pop(0).value) if written else ())}
+    for arg in arguments:
+        is_whole = type(arg.value).__name__ == "Name"
+        chosen = (name for name in _names(arg.value) if name in has_default and name not in own)
+        if any(is_whole or has_default[name] for name in chosen):
+            return True
+    return False
+
+
+def _names(expression: Any) -> Iterator[str]:
+    nodes = [expression]
+    while nodes:
+        node = nodes.pop()
+        if type(node).__name__ == "Name":
+            yield node.value
+        else:
+            nodes.extend([node.value] if type(node).__name__ == "Attribute" else node.children)
