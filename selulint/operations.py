@@ -58,6 +58,14 @@ def width_of(op: Op) -> float | None:
     return op.fan_out if op.function in ("linear", "matmul") else None
 
 
+def rate_of(op: Op) -> float | None:
+    """The share of units that a dropout drops, where it is known."""
+    rate = op.args.get("p", op.args.get("rate"))
+    if isinstance(kept := op.args.get("keep_prob"), int | float):
+        rate = 1 - kept
+    return float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) else None
+
+
 def activated(op: Op, before: Statistics) -> Statistics | None:
     """Behind an activation; None where its arguments make another function of it."""
     names = _ALPHAS.get(op.function, ())

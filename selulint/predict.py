@@ -19,7 +19,9 @@ _LAYERS = frozenset("linear conv1d conv2d conv3d matmul depthwise_conv1d depthwi
 _OVER_SAMPLES = frozenset({"batch_norm", "instance_norm"})
 _OVER_UNITS = frozenset({"layer_norm", "group_norm"})
 _ALPHA_DROPOUTS = frozenset({"alpha_dropout", "feature_alpha_dropout"})
-_PLAIN_DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "spatial_dropout"})
+_PLAIN_DROPOUTS = frozenset(
+    "dropout dropout1d dropout2d dropout3d spatial_dropout1d spatial_dropout2d spatial_dropout3d gaussian_dropout".split()
+)
 # Constraints that leave the weights as they were drawn.
 _HARMLESS = frozenset({"weight_norm", "max_norm", "unit_norm", "l1", "l2", "l1_l2"})
 # Two branches of an `if` count as one where they differ by less.
@@ -138,8 +140,8 @@ class Walk:
         training = op.args.get("training")  # of a function, where it is known
         if not (training if isinstance(training, bool) else self.training):
             return before
-        rate = op.args.get("p", op.args.get("rate"))
-        if not isinstance(rate, int | float):
+        rate = operations.rate_of(op)
+        if rate is None:
             return before if op.function in _ALPHA_DROPOUTS else None
         if not 0 <= rate < 1:
             return None

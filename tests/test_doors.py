@@ -19,7 +19,8 @@ DOORS = {
     "source": (),
     "frameworks.": ("frameworks",),
     "moments.": ("moments",),
-    "graph": ("diagnostic",),
+    "ops": ("diagnostic",),
+    "graph": ("diagnostic", "ops"),
     "operations": ("graph", "moments"),
     "predict": ("diagnostic", "graph", "moments", "operations"),
     "rules.": (
@@ -27,6 +28,7 @@ DOORS = {
         "graph",
         "diagnostic",
         "moments",
+        "operations",
         "predict",
         "fix.activations",
         "fix.dropouts",

@@ -8,13 +8,14 @@ from typing import TypeAlias
 from selulint.diagnostic import Refused, Repair
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
-from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, to_alpha
+from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, is_idle, to_alpha
 from selulint.fix.mixed import with_mixed
 from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
-from selulint.graph import Kind, Model, Op, Place, ends_chain
+from selulint.graph import Kind, Model, Op, Place, ends_chain, is_factor
 from selulint.moments.chains import stays_in_box
+from selulint.moments.maps import SANE_WINDOW
 
 Wanted: TypeAlias = Callable[[Model, Op], bool]
 
@@ -93,10 +94,12 @@ def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
 def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) -> None:
     _look_around(made, model, chain)
     indices = {op.index for op in chain}
+    if converted and any(_is_gain(op) and _touches(model, op, indices) for op in model.of(Kind.SCALE)):
+        raise Refused("a factor that makes up for another activation stands in the chain")
     for op in converted:
         to_selu(made, model, op, indices)
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
-        if _touches(model, op, indices):
+        if _touches(model, op, indices) and not is_idle(op):
             to_alpha(made, model, op)
     norms = _norms_to_drop(made, model, indices, has_converted=bool(converted))
     for op in norms:
@@ -109,6 +112,11 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
         scale(made, residual)
         layers += [op for op in residual.layers if op not in layers and op.weight is not None]
     initialisers.make_lecun(made, model, layers)
+
+
+def _is_gain(op: Op) -> bool:
+    """Whether an op multiplies by more or less than rounding: NF-ResNets' factors for ReLU, say."""
+    return is_factor(op) and not SANE_WINDOW[0] <= op.args["factor"] ** 2 <= SANE_WINDOW[1]
 
 
 def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: bool) -> list[Op]:
@@ -136,6 +144,8 @@ def _look_around(made: Plan, model: Model, chain: list[Op]) -> None:
         for near in (*model.upstream(op, merges=True), *model.downstream(op, merges=True)):
             if near.kind is Kind.OPAQUE:
                 raise Refused(f"{near.function} is not understood")
+        if any(near.function == op.function and near.kind is op.kind for near in model.upstream(op)):
+            raise Refused("the same activation follows twice")
     if any(op.kind is Kind.OPAQUE for op in model.ops):
         made.doubt("parts of the model are not understood")
     if any(op.kind is Kind.MERGE and op.function != "concat" for op in model.ops):
