@@ -122,7 +122,12 @@ class Model:
         return self._nearest(op, self.users, through, merges)
 
     def _nearest(
-        self, op: Op, step: Any, through: frozenset[Kind], merges: bool, more: Callable[[Op, set[int]], bool] | None = None
+        self,
+        op: Op,
+        step: Any,
+        through: frozenset[Kind],
+        merges: bool,
+        more: Callable[[Op, set[int]], bool] | None = None,
     ) -> list[Op]:
         """The first ops on each way that are not passed; `more` says which others are, of an op and those passed before."""
         found: list[Op] = []
@@ -259,7 +264,9 @@ class Model:
         others = [sources for index, sources in sides.items() if index not in own]
         if not others:
             return False
-        return all(self._is_gate(self.ops[index]) for index in own) or any(not above.isdisjoint(each) for each in others)
+        return all(self._is_gate(self.ops[index]) for index in own) or any(
+            not above.isdisjoint(each) for each in others
+        )
 
     def reads_input(self, op: Op) -> bool:
         """Whether data of the model's own inputs reaches `op` (a buffer or a table does not count)."""

@@ -53,4 +53,6 @@ def _effect(op: Op) -> str:
     rate = rate_of(op)
     if rate == 0:
         return "raises the variance as soon as its rate is not the default, 0"
-    return f"multiplies the variance by {1 / (1 - rate):.3g}" if rate is not None and 0 < rate < 1 else "raises the variance"
+    if rate is None or not 0 < rate < 1:
+        return "raises the variance"
+    return f"multiplies the variance by {1 / (1 - rate):.3g}"
