@@ -31,10 +31,17 @@ def is_transparent(op: Op) -> bool:
     return op.kind in TRANSPARENT or is_factor(op)
 
 
+def factor_of(op: Op) -> float | None:
+    """The known number by which an op multiplies, if it does nothing else."""
+    if op.kind is not Kind.SCALE or op.function not in ("scale", "rescaling") or op.args.get("offset", 0) != 0:
+        return None
+    factor = op.args.get("factor", op.args.get("scale"))
+    return float(factor) if isinstance(factor, int | float) else None
+
+
 def is_factor(op: Op) -> bool:
-    """Whether an op multiplies by a known positive number, and does nothing else."""
-    factor = op.args.get("factor") if op.kind is Kind.SCALE and op.function == "scale" else None
-    return isinstance(factor, int | float) and factor > 0
+    factor = factor_of(op)
+    return factor is not None and factor > 0
 
 
 def _is_same(op: Op, other: Op) -> bool:
@@ -128,6 +135,7 @@ class Model:
         through: frozenset[Kind],
         merges: bool,
         more: Callable[[Op, set[int]], bool] | None = None,
+        factors: bool = True,
     ) -> list[Op]:
         """The first ops on each way that are not passed; `more` says which others are, of an op and those passed before."""
         found: list[Op] = []
@@ -139,7 +147,7 @@ class Model:
             if near.index in seen:
                 continue
             seen.add(near.index)
-            passes = near.kind in through or (near.kind is Kind.SCALE and is_factor(near))
+            passes = near.kind in through or (factors and near.kind is Kind.SCALE and is_factor(near))
             passes = passes or (merges and near.kind is Kind.MERGE and near.function in PASSING_MERGES)
             if passes or (more is not None and more(near, passed)):
                 passed.add(near.index)
@@ -261,12 +269,12 @@ class Model:
         above = self._sources(op)
         sides = {factor.index: self._sources(factor) for factor in self.inputs(product)}
         own = [index for index, sources in sides.items() if op.index in sources]
-        others = [sources for index, sources in sides.items() if index not in own]
-        if not others:
+        others = [index for index in sides if index not in own]
+        # What only gates stand beside is what they weigh.
+        if all(self._is_gate(self.ops[index]) for index in others):
             return False
-        return all(self._is_gate(self.ops[index]) for index in own) or any(
-            not above.isdisjoint(each) for each in others
-        )
+        is_gate = all(self._is_gate(self.ops[index]) for index in own)
+        return is_gate or any(not above.isdisjoint(sides[index]) for index in others)
 
     def reads_input(self, op: Op) -> bool:
         """Whether data of the model's own inputs reaches `op` (a buffer or a table does not count)."""
@@ -298,7 +306,7 @@ class Model:
 
     def fed(self, op: Op, function: str) -> list[Op]:
         """The activations `function` that `op` feeds with no norm in between, if nothing else may run in their place."""
-        after = self._nearest(op, self.users, TRANSPARENT - {Kind.NORM}, False)
+        after = self._nearest(op, self.users, TRANSPARENT - {Kind.NORM}, False, factors=False)
         return [
             near for near in after if near.kind is Kind.ACTIVATION and near.function == function and not near.rivals
         ]

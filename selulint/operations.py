@@ -166,7 +166,7 @@ def moved(op: Op, before: Statistics) -> Statistics:
 
 def affine(op: Op, before: Statistics) -> Statistics | None:
     """Behind a factor or an offset that is a known number."""
-    factor, shift = op.args.get("factor", 1.0), op.args.get("shift", 0.0)
+    factor, shift = op.args.get("factor", op.args.get("scale", 1.0)), op.args.get("shift", op.args.get("offset", 0.0))
     if not isinstance(factor, int | float) or not isinstance(shift, int | float):
         return None
-    return propagate.affine(before, factor, shift) if op.function in ("scale", "shift") else None
+    return propagate.affine(before, factor, shift) if op.function in ("scale", "shift", "rescaling") else None

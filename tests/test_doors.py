@@ -22,6 +22,7 @@ DOORS = {
     "ops": ("diagnostic",),
     "graph": ("diagnostic", "ops"),
     "operations": ("graph", "moments"),
+    "preactivations": ("graph", "moments", "operations"),
     "predict": ("diagnostic", "graph", "moments", "operations"),
     "rules.": (
         "rules",
@@ -29,6 +30,7 @@ DOORS = {
         "diagnostic",
         "moments",
         "operations",
+        "preactivations",
         "predict",
         "fix.activations",
         "fix.dropouts",

@@ -13,7 +13,7 @@ from selulint.fix.mixed import with_mixed
 from selulint.fix.norms import OTHER_NORMS, drop_norm, norms_beside_selu
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
-from selulint.graph import Kind, Model, Op, Place, ends_chain, is_factor
+from selulint.graph import Kind, Model, Op, Place, ends_chain, factor_of
 from selulint.moments.chains import stays_in_box
 from selulint.moments.maps import SANE_WINDOW
 
@@ -116,7 +116,8 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
 
 def _is_gain(op: Op) -> bool:
     """Whether an op multiplies by more or less than rounding: NF-ResNets' factors for ReLU, say."""
-    return is_factor(op) and not SANE_WINDOW[0] <= op.args["factor"] ** 2 <= SANE_WINDOW[1]
+    factor = factor_of(op)
+    return factor is not None and factor > 0 and not SANE_WINDOW[0] <= factor * factor <= SANE_WINDOW[1]
 
 
 def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: bool) -> list[Op]:
