@@ -1,194 +1,15 @@
-"""The graph of one model: typed ops in order, data-flow edges, bound arguments, initialisation, and source places."""
+"""The graph of one model: typed ops in order, data-flow edges, and the queries that rules ask."""
 
 from __future__ import annotations
 
-from ast import AST
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from selulint.diagnostic import Span
+from selulint.ops import FRAMEWORKS, Handwritten, Init, Kind, Lost, Op, Place, Unit
 
-
-class Kind(Enum):
-    """What an op does to a tensor, as far as its statistics care."""
-
-    INPUT = "input"
-    PARAMETRIC = "parametric"
-    ACTIVATION = "activation"
-    NORM = "norm"
-    DROPOUT = "dropout"
-    POOL = "pool"
-    MERGE = "merge"
-    RESHAPE = "reshape"
-    SCALE = "scale"
-    OPAQUE = "opaque"
-
-
-class Unit(Protocol):
-    """One top-level statement of a file; knows where each of its nodes stands (see `syntax.lazy`)."""
-
-    file: Any
-
-    def span(self, node: Any) -> Span: ...
-
-    def ancestors(self, node: Any) -> tuple[Any, ...]: ...
-
-    def counterpart(self, node: Any) -> Any: ...
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """Where something is spelled: a syntax node and the statement that holds it. The span is computed when asked for.
-
-    `syntax` is a node of Python's own tree; fixes, which ask for `node`, get LibCST's in its place, and make places of these.
-    Not frozen, because evaluation makes one for every expression and most are never looked at.
-    """
-
-    syntax: Any
-    unit: Unit
-
-    @property
-    def node(self) -> Any:
-        """LibCST's node. Raises Refused where LibCST cannot read the statement."""
-        return self.unit.counterpart(self.syntax) if isinstance(self.syntax, AST) else self.syntax
-
-    @property
-    def span(self) -> Span:
-        return self.unit.span(self.syntax)
-
-    @property
-    def text(self) -> str:
-        span = self.span
-        text: str = self.unit.file.source.text[span.start : span.end]
-        return text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Place) and other.syntax is self.syntax
-
-    def __hash__(self) -> int:
-        return id(self.syntax)
-
-
-@dataclass(frozen=True, slots=True)
-class Init:
-    """The initialisation in force of one parameter.
-
-    `gain` is tau = fan_in * Var(w) as one unit sees it, None where it is unknown. `name` is the initialiser's last name
-    component ("xavier_uniform_", "he_normal"), "default" for the framework's own, "loaded" where trained weights took its
-    place, "unknown" where it cannot be told.
-    `gain_out` is fan_out * Var(w), told only where the gain does not fit: 1 where somebody took the wrong fan.
-    `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
-    `source` is the identity of the object that draws the same numbers each time (Keras), 0 where every layer has its own.
-    """
-
-    name: str
-    gain: float | None
-    default: bool
-    place: Place | None
-    args: Mapping[str, Any] = field(default_factory=dict)
-    gain_out: float | None = None
-    source: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """An initialisation that somebody asks for and that a layer does not get.
-
-    `cause` is "derived" (written to a weight that is computed from other parameters), "overwritten" (by the next one, in
-    the same constructor) or "early" (applied before the layer is made). `place` is where the finding belongs, `by` what
-    overwrites, or what initialises too early.
-    """
-
-    init: Init
-    place: Place
-    cause: str
-    by: Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Handwritten:
-    """A SELU that is spelled out: its constants, and the variance at which they settle (None where they diverge).
-
-    `overflows` says that its gradient is NaN for large inputs; `parts` are the ops it is made of, the outermost first.
-    """
-
-    scale: float
-    alpha: float
-    variance: float | None
-    overflows: bool
-    parts: tuple[Op, ...] = field(repr=False)
-
-
-# An expression that is longer is told by the name of what it calls.
-_LONGEST_TITLE = 60
-FRAMEWORKS = {
-    "torch": "PyTorch",
-    "keras": "Keras",
-    "tensorflow": "TensorFlow",
-    "flax": "Flax",
-    "haiku": "Haiku",
-    "equinox": "Equinox",
-    "jax": "JAX",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Op:
-    """One operation on tensors.
-
-    `name` is the canonical framework name, `function` what it computes ("relu", "linear", "batch_norm"); `place` is the
-    expression that makes it (constructor or functional call, a string literal for Keras); `symbol` the expression that
-    spells the framework's name; `call` where it is applied; `layer` the identity of the layer object (shared instances
-    have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
-    selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
-    `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
-    `constraints` name what recomputes or holds down the weight, and where; `lost` are initialisations that do not reach it.
-    `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
-    """
-
-    index: int
-    kind: Kind
-    name: str
-    function: str
-    inputs: tuple[int, ...]
-    place: Place | None = None
-    symbol: Place | None = None
-    call: Place | None = None
-    layer: int = 0
-    label: str = ""
-    args: Mapping[str, Any] = field(default_factory=dict)
-    weight: Init | None = None
-    bias: Init | None = None
-    fan_in: float | None = None
-    fan_out: float | None = None
-    chooser: Place | None = None
-    rivals: frozenset[str] = frozenset()
-    spelled: Mapping[str, Place] = field(default_factory=dict)
-    addressed: bool = False
-    constraints: tuple[tuple[str, Place], ...] = ()
-    lost: tuple[Lost, ...] = ()
-    handwritten: Handwritten | None = None
-
-    @property
-    def framework(self) -> str:
-        """What to call the framework of a layer whose defaults it has."""
-        package = self.name.partition(".")[0]
-        return FRAMEWORKS.get(package, "the framework")
-
-    @property
-    def title(self) -> str:
-        """The name to say to the user: the attribute it is stored under, else how it is spelled."""
-        if self.label:
-            return self.label
-        if self.place is None:
-            return self.name.rpartition(".")[2]
-        text = " ".join(self.place.text.split())
-        if len(text) > _LONGEST_TITLE and self.symbol is not None and text.startswith(f"{self.symbol.text}("):
-            return f"{self.symbol.text}(...)"
-        return text
-
+__all__ = ["FRAMEWORKS", "Handwritten", "Init", "Kind", "Lost", "Model", "Op", "Place", "Unit"]
 
 # Between a layer and its activation these keep "what feeds what" true.
 TRANSPARENT = frozenset({Kind.NORM, Kind.DROPOUT, Kind.POOL, Kind.RESHAPE})
@@ -201,6 +22,30 @@ WEIGHTED_SUMS = frozenset(
 )
 GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
 _STARTS = frozenset({Kind.INPUT, Kind.ACTIVATION, Kind.OPAQUE})
+# What weighs another tensor: its values are weights.
+_GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "tanh", "hardtanh"})
+
+
+def is_transparent(op: Op) -> bool:
+    """Whether an op keeps "what feeds what" true between a layer and its activation."""
+    return op.kind in TRANSPARENT or is_factor(op)
+
+
+def factor_of(op: Op) -> float | None:
+    """The known number by which an op multiplies, if it does nothing else."""
+    if op.kind is not Kind.SCALE or op.function not in ("scale", "rescaling") or op.args.get("offset", 0) != 0:
+        return None
+    factor = op.args.get("factor", op.args.get("scale"))
+    return float(factor) if isinstance(factor, int | float) else None
+
+
+def is_factor(op: Op) -> bool:
+    factor = factor_of(op)
+    return factor is not None and factor > 0
+
+
+def _is_same(op: Op, other: Op) -> bool:
+    return op.kind is Kind.ACTIVATION and op.function == other.function
 
 
 def ends_chain(op: Op) -> bool:
@@ -275,24 +120,37 @@ class Model:
         return self._unknown_users[op.index]
 
     def upstream(self, op: Op, through: frozenset[Kind] = TRANSPARENT, merges: bool = False) -> list[Op]:
-        """The nearest ops before `op` that are not of the kinds in `through` (nor, with `merges`, additive merges)."""
+        """The nearest ops before `op` that are neither factors nor of the kinds in `through` (nor, with `merges`, additive
+        merges)."""
         return self._nearest(op, self.inputs, through, merges)
 
     def downstream(self, op: Op, through: frozenset[Kind] = TRANSPARENT, merges: bool = False) -> list[Op]:
         """The nearest ops after `op`, as in `upstream`."""
         return self._nearest(op, self.users, through, merges)
 
-    def _nearest(self, op: Op, step: Any, through: frozenset[Kind], merges: bool, modules: bool = False) -> list[Op]:
+    def _nearest(
+        self,
+        op: Op,
+        step: Any,
+        through: frozenset[Kind],
+        merges: bool,
+        more: Callable[[Op, set[int]], bool] | None = None,
+        factors: bool = True,
+    ) -> list[Op]:
+        """The first ops on each way that are not passed; `more` says which others are, of an op and those passed before."""
         found: list[Op] = []
         seen: set[int] = set()
+        passed = {op.index}
         stack = list(step(op))
         while stack:
             near = stack.pop()
             if near.index in seen:
                 continue
             seen.add(near.index)
-            passes = near.kind in through or (merges and near.kind is Kind.MERGE and near.function in PASSING_MERGES)
-            if passes or (modules and near.kind is Kind.OPAQUE and near.args.get("module")):
+            passes = near.kind in through or (factors and near.kind is Kind.SCALE and is_factor(near))
+            passes = passes or (merges and near.kind is Kind.MERGE and near.function in PASSING_MERGES)
+            if passes or (more is not None and more(near, passed)):
+                passed.add(near.index)
                 stack.extend(step(near))
             else:
                 found.append(near)
@@ -301,28 +159,63 @@ class Model:
     def is_hidden(self, op: Op) -> bool:
         """A hidden activation: a parametric layer feeds it, it feeds a parametric layer, and it only gates nothing."""
         if op.index not in self._hidden:
+            inside = {part.index for each in self.ops if each.handwritten for part in each.handwritten.parts}
             # The last ones first: whether one is hidden may hang on the next.
             for each in reversed([*self.of(Kind.ACTIVATION), op]):
-                self._hidden[each.index] = self._is_hidden(each)
+                self._hidden[each.index] = each.index not in inside and self._is_hidden(each)
         return self._hidden[op.index]
 
     def _is_hidden(self, op: Op) -> bool:
-        # A module that nobody knows (somebody's own dropout or norm) does not hide what it stands between.
-        before = self._nearest(op, self.inputs, TRANSPARENT, merges=True, modules=True)
+        before = self._nearest(op, self.inputs, TRANSPARENT, True, self._is_passed)
         if any(self._leaves(near) for near in self.inputs(op)) or self._fuses(op):
             return False
+        # The same activation twice is as good as once.
+        before += self._nearest(op, self.inputs, TRANSPARENT, False, lambda near, _: _is_same(near, op))
         if not any(near.kind is Kind.PARAMETRIC and self.reads_input(near) for near in before):
             return False
-        reached = self._nearest(op, self.users, TRANSPARENT, merges=True, modules=True)
-        after = [near for near in reached if near.kind is Kind.PARAMETRIC]
-        if any(not self.feeds_gate(near) for near in after):
+        reached = self._nearest(op, self.users, TRANSPARENT, True, self._is_passed)
+        if any(near.kind is Kind.PARAMETRIC and not self.feeds_gate(near) for near in reached):
             return True
         # What ends a branch is inside the model even where the same activation behind the sum is its end.
-        again = [near for near in reached if near.kind is Kind.ACTIVATION and near.function == op.function]
-        if not again:
-            return False
-        direct = self._nearest(op, self.users, TRANSPARENT, merges=False, modules=True)
+        direct = self._nearest(op, self.users, TRANSPARENT, False, self._is_passed)
+        again = [near for near in reached if _is_same(near, op)]
         return any(self._hidden.get(near.index, False) or near not in direct for near in again)
+
+    def _is_passed(self, op: Op, passed: set[int]) -> bool:
+        """What else does not hide that one op feeds another: a product that weighs it, and a module that nobody knows
+        (somebody's own dropout or norm)."""
+        if op.kind is Kind.MERGE:
+            return op.function in ("multiply", "matmul") and self._is_weighing(op, passed)
+        return op.kind is Kind.OPAQUE and bool(op.args.get("module"))
+
+    def _is_weighing(self, op: Op, passed: set[int]) -> bool:
+        """Whether a product holds what comes from the ops in `passed`: gates weigh it, or it is fused with features of other
+        inputs, each with each or pair by pair.
+        """
+        factors = self.inputs(op)
+        if len(factors) > 1 and all(map(self._has_own_axis, factors)):
+            return True
+        if op.function != "multiply" or len(factors) == 1:
+            return False
+        values = [factor for factor in factors if not self._is_gate(factor)]
+        if len(values) == 1:
+            return values[0].index in passed or passed.isdisjoint(op.inputs)
+        sources = [self._sources(factor) for factor in factors]
+        return sum(map(len, sources)) == len(set().union(*sources))
+
+    def _sources(self, op: Op) -> set[int]:
+        """All that the value of an op depends on, itself included."""
+        return {op.index, *(near.index for near in self._back(op))}
+
+    def _has_own_axis(self, op: Op) -> bool:
+        if op.kind is Kind.MERGE and op.function == "multiply":
+            return all(map(self._has_own_axis, self.inputs(op)))
+        return op.kind is Kind.RESHAPE and op.function == "unsqueeze"
+
+    def _is_gate(self, op: Op) -> bool:
+        """Whether the values of an op are weights of something else."""
+        ends = [op] if op.kind is Kind.ACTIVATION else self.upstream(op, TRANSPARENT | {Kind.SCALE})
+        return bool(ends) and all(end.kind is Kind.ACTIVATION and end.function in _GATES for end in ends)
 
     def _leaves(self, op: Op) -> bool:
         """Whether a layer's own output is already a result, beside what an activation makes of it (FPN's extra levels)."""
@@ -363,11 +256,25 @@ class Model:
         return list(found.values())
 
     def feeds_gate(self, op: Op) -> bool:
-        """Whether all that `op` computes only multiplies another tensor: squeeze-and-excitation, attention maps."""
-        after = self.downstream(op, TRANSPARENT | {Kind.ACTIVATION, Kind.OPAQUE}, merges=True)
-        return bool(after) and all(
-            near.kind is Kind.MERGE and near.function == "multiply" and len(near.inputs) > 1 for near in after
-        )
+        """Whether all that `op` computes only weighs another tensor: squeeze-and-excitation, attention maps, gated units."""
+        after = self.downstream(op, TRANSPARENT | {Kind.ACTIVATION, Kind.OPAQUE, Kind.SCALE}, merges=True)
+        return bool(after) and all(self._is_weighed_by(near, op) for near in after)
+
+    def _is_weighed_by(self, product: Op, op: Op) -> bool:
+        """Whether a product has another factor, and that of `op` ends in a gate or has a source in common with it; towers
+        over different inputs are features on both sides.
+        """
+        if product.kind is not Kind.MERGE or product.function != "multiply":
+            return False
+        above = self._sources(op)
+        sides = {factor.index: self._sources(factor) for factor in self.inputs(product)}
+        own = [index for index, sources in sides.items() if op.index in sources]
+        others = [index for index in sides if index not in own]
+        # What only gates stand beside is what they weigh.
+        if all(self._is_gate(self.ops[index]) for index in others):
+            return False
+        is_gate = all(self._is_gate(self.ops[index]) for index in own)
+        return is_gate or any(not above.isdisjoint(sides[index]) for index in others)
 
     def reads_input(self, op: Op) -> bool:
         """Whether data of the model's own inputs reaches `op` (a buffer or a table does not count)."""
@@ -399,7 +306,7 @@ class Model:
 
     def fed(self, op: Op, function: str) -> list[Op]:
         """The activations `function` that `op` feeds with no norm in between, if nothing else may run in their place."""
-        after = self.downstream(op, TRANSPARENT - {Kind.NORM})
+        after = self._nearest(op, self.users, TRANSPARENT - {Kind.NORM}, False, factors=False)
         return [
             near for near in after if near.kind is Kind.ACTIVATION and near.function == function and not near.rivals
         ]

@@ -58,6 +58,14 @@ def width_of(op: Op) -> float | None:
     return op.fan_out if op.function in ("linear", "matmul") else None
 
 
+def rate_of(op: Op) -> float | None:
+    """The share of units that a dropout drops, where it is known."""
+    rate = op.args.get("p", op.args.get("rate"))
+    if isinstance(kept := op.args.get("keep_prob"), int | float):
+        rate = 1 - kept
+    return float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) else None
+
+
 def activated(op: Op, before: Statistics) -> Statistics | None:
     """Behind an activation; None where its arguments make another function of it."""
     names = _ALPHAS.get(op.function, ())
@@ -158,7 +166,7 @@ def moved(op: Op, before: Statistics) -> Statistics:
 
 def affine(op: Op, before: Statistics) -> Statistics | None:
     """Behind a factor or an offset that is a known number."""
-    factor, shift = op.args.get("factor", 1.0), op.args.get("shift", 0.0)
+    factor, shift = op.args.get("factor", op.args.get("scale", 1.0)), op.args.get("shift", op.args.get("offset", 0.0))
     if not isinstance(factor, int | float) or not isinstance(shift, int | float):
         return None
-    return propagate.affine(before, factor, shift) if op.function in ("scale", "shift") else None
+    return propagate.affine(before, factor, shift) if op.function in ("scale", "shift", "rescaling") else None

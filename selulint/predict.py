@@ -19,7 +19,9 @@ _LAYERS = frozenset("linear conv1d conv2d conv3d matmul depthwise_conv1d depthwi
 _OVER_SAMPLES = frozenset({"batch_norm", "instance_norm"})
 _OVER_UNITS = frozenset({"layer_norm", "group_norm"})
 _ALPHA_DROPOUTS = frozenset({"alpha_dropout", "feature_alpha_dropout"})
-_PLAIN_DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "spatial_dropout"})
+_PLAIN_DROPOUTS = frozenset(
+    "dropout dropout1d dropout2d dropout3d spatial_dropout1d spatial_dropout2d spatial_dropout3d gaussian_dropout".split()
+)
 # Constraints that leave the weights as they were drawn.
 _HARMLESS = frozenset({"weight_norm", "max_norm", "unit_norm", "l1", "l2", "l1_l2"})
 # Two branches of an `if` count as one where they differ by less.
@@ -31,15 +33,17 @@ class Walk:
     """Statistics behind every op so far (None where they are not known), op by op.
 
     `assumed` says of which ops another rule tells what is wrong: they count as they should be, and without `biases` these
-    are zero. With `standardised` any computation on the inputs before the first layer counts as bringing them to mean 0
-    and variance 1. `shapes` are those of the inputs, batch first, as far as they are known; with a `batch` what samples
-    share and how draws scatter is followed too. What is not understood has no statistics, nor has what follows.
+    are zero; without `dropout` nothing is dropped. With `standardised` any computation on the inputs before the first layer
+    counts as bringing them to mean 0 and variance 1. `shapes` are those of the inputs, batch first, as far as they are
+    known; with a `batch` what samples share and how draws scatter is followed too. What is not understood has no
+    statistics, nor has what follows.
     """
 
     model: Model
     assumed: Callable[[Op], bool] = lambda op: False
     biases: bool = True
     training: bool = True
+    dropout: bool = True
     standardised: bool = True
     shapes: Sequence[Sequence[int]] = ()
     batch: float | None = None
@@ -136,10 +140,10 @@ class Walk:
         if self.assumed(op):
             return replace(before, assumed=True)
         training = op.args.get("training")  # of a function, where it is known
-        if not (training if isinstance(training, bool) else self.training):
+        if not self.dropout or not (training if isinstance(training, bool) else self.training):
             return before
-        rate = op.args.get("p", op.args.get("rate"))
-        if not isinstance(rate, int | float):
+        rate = operations.rate_of(op)
+        if rate is None:
             return before if op.function in _ALPHA_DROPOUTS else None
         if not 0 <= rate < 1:
             return None
@@ -230,7 +234,7 @@ def activations(model: Model, found: Sequence[Statistics | None]) -> Iterator[Pr
 def as_written(model: Model, op: Op) -> Prediction | None:
     """What the model, nothing of it repaired, makes of the activation behind an op, and of the last one it leads to.
 
-    Dropout is active only where it is what the question is about: `selulint verify` measures the rest without it.
+    Norms work as in training; dropout is active only where it is what the question is about.
     """
     found = _statistics(model, op.kind is Kind.DROPOUT)
     near = next(iter(model.activations_after(op)), None)
@@ -250,18 +254,19 @@ def as_written(model: Model, op: Op) -> Prediction | None:
 
 def foretold(model: Model, op: Op, gain: float, layers: int) -> tuple[str, Prediction]:
     """What becomes of the variance behind a layer in front of a SELU, in words and figures: as the model is written, else
-    (where something else in it is not understood) after that many layers of its gain alone."""
+    (where something else in it is not understood) what that many layers of this gain would make of variance 1."""
     told = as_written(model, op)
     if told is None:
         told = Prediction(op.title, 0.0, variance_after(gain, layers))
-        return f"predicted variance {told.variance:.2g} after {layers} layer{'s' * (layers != 1)}", told
-    last = f", {told.end.variance:.2g} at the last SELU" if told.end is not None else ""
-    return f"predicted variance {told.variance:.2g}{last}", told
+        such = "one such layer leaves" if layers == 1 else f"{layers} such layers leave"
+        return f"{such} {told.variance:.2g} of variance 1 (self-normalizing: 1)", told
+    last = f" behind it, {told.end.variance:.2g} at the last SELU" if told.end is not None else ""
+    return f"predicted variance {told.variance:.2g}{last} (self-normalizing: 1)", told
 
 
 @lru_cache(maxsize=2)
-def _statistics(model: Model, training: bool) -> list[Statistics | None]:
-    walk = Walk(model, training=training)
+def _statistics(model: Model, dropout: bool) -> list[Statistics | None]:
+    walk = Walk(model, dropout=dropout)
     for op in model.ops:
         walk.step(op)
     return walk.known

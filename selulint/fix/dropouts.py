@@ -9,11 +9,13 @@ from selulint.diagnostic import Refusal, Refused, Repair
 from selulint.fix.declared import is_legacy
 from selulint.fix.plan import Plan, composed, passes, plan
 from selulint.frameworks import SPECS
-from selulint.graph import TRANSPARENT, Kind, Model, Op, Place, ends_chain
+from selulint.graph import TRANSPARENT, Kind, Model, Op, Place, ends_chain, is_transparent
+from selulint.operations import rate_of
 
 if TYPE_CHECKING:
     from selulint.fix.edits import Draft
 
+_GAUSSIAN = "gaussian_dropout"
 PLAIN_DROPOUTS = (
     "dropout",
     "dropout1d",
@@ -22,6 +24,7 @@ PLAIN_DROPOUTS = (
     "spatial_dropout1d",
     "spatial_dropout2d",
     "spatial_dropout3d",
+    _GAUSSIAN,
 )
 _FEATURE_DROPOUT = {"dropout1d": "conv1d", "dropout3d": "conv3d"}
 # AlphaDropout decides once a feature map, as SpatialDropout does, where the noise is shared over the spatial axes.
@@ -44,7 +47,7 @@ def before_pool(model: Model, op: Op) -> list[Op]:
         seen.add(near.index)
         if ends_chain(near):
             continue
-        if near.kind in TRANSPARENT:
+        if is_transparent(near):
             stack.extend(model.inputs(near))
         else:
             found.append(near)
@@ -61,7 +64,7 @@ def before_dropout(model: Model, op: Op) -> list[Op]:
 
 
 def _ends(model: Model, op: Op) -> list[Op]:
-    return before_pool(model, op) if op.kind in TRANSPARENT else [op]
+    return before_pool(model, op) if is_transparent(op) else [op]
 
 
 def selu_beside(model: Model, op: Op) -> Op | None:
@@ -100,6 +103,8 @@ def to_alpha(made: Plan, model: Model, op: Op) -> None:
         return
     name = _alpha_name(model, op)
     assert place is not None
+    if (op.function in _NOISE_SHAPES or op.function == _GAUSSIAN) and passes(op, "", 1):
+        raise Refused("the seed of this dropout is passed by position")
     if op.function in _NOISE_SHAPES and op.name.startswith("keras."):
         _share_over_space(made, op)
     known = name in SPECS and not is_legacy(model)
@@ -135,7 +140,7 @@ def _alpha_name(model: Model, op: Op) -> str | None:
     base, _, last = op.name.rpartition(".")
     if op.function == "dropout":
         return {"Dropout": f"{base}.AlphaDropout", "dropout": f"{base}.alpha_dropout"}.get(last)
-    if op.function in _NOISE_SHAPES:
+    if op.function in _NOISE_SHAPES or op.function == _GAUSSIAN:
         return f"{base}.AlphaDropout"
     if op.function != "dropout2d":
         # On inputs of other ranks these share their decisions over other axes; Dropout2d does as its twin on all of them.
@@ -176,6 +181,12 @@ def is_off(op: Op) -> bool:
     One that is switched off in so many words is meant.
     """
     return op.args.get("training") is False and "training" not in op.spelled and _is_whole_call(op)
+
+
+def is_idle(op: Op) -> bool:
+    """Whether a dropout drops nothing in so many words; a rate of 0 that is a parameter's default is there to be changed."""
+    places = (op.spelled.get(name) for name in ("p", "rate", "keep_prob"))
+    return rate_of(op) == 0 and not any(map(is_parameter, places))
 
 
 def _is_whole_call(op: Op) -> bool:

@@ -9,14 +9,15 @@ from typing import TypeAlias
 from selulint.diagnostic import Refused, Repair
 from selulint.fix import initialisers
 from selulint.fix.activations import to_selu
-from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, to_alpha
+from selulint.fix.dropouts import PLAIN_DROPOUTS, before_dropout, is_idle, to_alpha
 from selulint.fix.inputs import stays_in_unit_interval
 from selulint.fix.mixed import with_mixed
 from selulint.fix.norms import OTHER_NORMS, drop_norm, meets_unknown, norms_beside_selu, refuse_drift
 from selulint.fix.plan import Plan, composed
 from selulint.fix.residuals import residuals, scale
-from selulint.graph import Kind, Model, Op, Place, ends_chain
+from selulint.graph import Kind, Model, Op, Place, ends_chain, factor_of
 from selulint.moments.chains import stays_in_box
+from selulint.moments.maps import SANE_WINDOW
 
 Wanted: TypeAlias = Callable[[Model, Op], bool]
 
@@ -112,10 +113,12 @@ def _add_mixed(made: Plan, model: Model, converted: list[Op]) -> None:
 def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) -> None:
     _look_around(made, model, chain, has_converted=bool(converted))
     indices = {op.index for op in chain}
+    if converted and any(_is_gain(op) and _touches(model, op, indices) for op in model.of(Kind.SCALE)):
+        raise Refused("a factor that makes up for another activation stands in the chain")
     for op in converted:
         to_selu(made, model, op, indices)
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
-        if _touches(model, op, indices):
+        if _touches(model, op, indices) and not is_idle(op):
             to_alpha(made, model, op)
     norms = _norms_to_drop(made, model, indices, has_converted=bool(converted))
     for op in norms:
@@ -132,6 +135,12 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
     if norms and not converted:
         refuse_drift(model, norms, repaired)
     initialisers.make_lecun(made, model, layers)
+
+
+def _is_gain(op: Op) -> bool:
+    """Whether an op multiplies by more or less than rounding: NF-ResNets' factors for ReLU, say."""
+    factor = factor_of(op)
+    return factor is not None and factor > 0 and not SANE_WINDOW[0] <= factor * factor <= SANE_WINDOW[1]
 
 
 def _norms_to_drop(made: Plan, model: Model, chain: set[int], has_converted: bool) -> list[Op]:
@@ -161,6 +170,8 @@ def _look_around(made: Plan, model: Model, chain: list[Op], has_converted: bool)
         for near in (*model.upstream(op, merges=True), *model.downstream(op, merges=True)):
             if near.kind is Kind.OPAQUE and has_converted:
                 raise Refused(f"{near.function} is not understood")
+        if any(near.function == op.function and near.kind is op.kind for near in model.upstream(op)):
+            raise Refused("the same activation follows twice")
     if any(op.kind is Kind.OPAQUE for op in model.ops):
         made.doubt("parts of the model are not understood")
     if any(op.kind is Kind.MERGE and op.function != "concat" for op in model.ops):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from selulint.diagnostic import Refused, Repair, Span
 from selulint.fix.initialisers import make_lecun
 from selulint.fix.plan import Plan, composed
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
+from selulint.moments.maps import SANE_WINDOW
+from selulint.preactivations import Share, shares
 
 _BRANCH = frozenset({Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.RESHAPE, Kind.POOL})
 # A branch whose last layer starts this small adds next to nothing at first (zero-init, SkipInit, Fixup).
@@ -22,13 +25,31 @@ _FREE = ("Arg", "Assign", "AnnAssign", "Return", "Element", "NamedExpr")
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """One sum of a skip path and a branch: the merge, where it is spelled, and the layers that end the two."""
+    """One sum of a skip path and a branch: the merge, where it is spelled, and the layers that end the two.
+
+    `terms` says how many summands it has; `parallel` that they are nothing but layers side by side.
+    """
 
     op: Op
     place: Place
     ends_in_selu: bool
     before_selu: bool
     layers: tuple[Op, ...]
+    terms: int
+    parallel: bool
+
+
+@lru_cache(maxsize=2)
+def selu_residuals(model: Model) -> tuple[Residual, ...]:
+    """The unscaled sums of a SELU network, but for parallel layers whose gains in force add up to 1 by themselves."""
+    chain = {op.index for op in model.of(Kind.ACTIVATION, "selu") if not op.rivals}
+    found = list(residuals(model, chain)) if chain else []
+    known = shares(model) if any(each.parallel for each in found) else []
+    return tuple([each for each in found if not (each.parallel and _is_even(known[each.op.index]))])
+
+
+def _is_even(share: Share | None) -> bool:
+    return share is not None and SANE_WINDOW[0] <= share.written <= SANE_WINDOW[1]
 
 
 def residuals(model: Model, chain: Collection[int], ignored: Collection[int] = ()) -> Iterator[Residual]:
@@ -96,7 +117,8 @@ def _residual(
         if not (selus or before_selu) or any(_is_negligible(each) for each in last):
             continue
         ends_in_selu = any(each.index in chain for each in selus if each.index in ends)
-        return Residual(op, place, ends_in_selu, before_selu, (*last, *projection))
+        parallel = bool(projection) and all(model.ops[each].kind is Kind.PARAMETRIC for each in terms) and not selus
+        return Residual(op, place, ends_in_selu, before_selu, (*last, *projection), len(terms), parallel)
     return None
 
 

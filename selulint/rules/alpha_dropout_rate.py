@@ -6,6 +6,7 @@ from selulint.diagnostic import Finding, Severity
 from selulint.fix.dropouts import is_parameter, selu_beside
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.maps import SELU_SLOPE2, alpha_dropout_slope
+from selulint.operations import rate_of
 from selulint.rules import related, rule
 
 # The larger of the two rates that the paper uses.
@@ -47,7 +48,7 @@ def alpha_dropout_rate(model: Model) -> Iterator[Finding]:
         return
     layers, shrinks = _through(model)
     for op in found:
-        rate, place = _rate(op), _place(op)
+        rate, place = rate_of(op), _place(op)
         assert rate is not None and place is not None
         message = (
             f"`{op.title}` drops at rate {rate:g}: gradients keep {SELU_SLOPE2 * alpha_dropout_slope(rate):.2g} of their "
@@ -57,19 +58,12 @@ def alpha_dropout_rate(model: Model) -> Iterator[Finding]:
 
 
 def _concerns(model: Model, op: Op) -> bool:
-    rate = _rate(op)
+    rate = rate_of(op)
     is_chosen_off = op.args.get("training") is False and not is_parameter(op.spelled.get("training"))
     if rate is None or not RATE < rate < 1 or op.place is None or (op.name.startswith("torch.nn.f") and is_chosen_off):
         return False
     before = model.upstream(op, TRANSPARENT - {Kind.POOL}, merges=True)
     return selu_beside(model, op) is not None or any(near.function == "selu" and not near.rivals for near in before)
-
-
-def _rate(op: Op) -> float | None:
-    rate = op.args.get("p", op.args.get("rate"))
-    if "keep_prob" in op.args and isinstance(op.args["keep_prob"], int | float):
-        rate = 1 - op.args["keep_prob"]
-    return float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) else None
 
 
 def _place(op: Op) -> Place | None:
@@ -87,7 +81,7 @@ def _through(model: Model) -> tuple[int, float]:
         layers, left = max((best[index] for index in op.inputs), default=(0, 1.0), key=lambda way: (way[0], -way[1]))
         if op.kind is Kind.ACTIVATION and op.function == "selu":
             layers, left = layers + 1, left * SELU_SLOPE2
-        rate = _rate(op) if op.function in ("alpha_dropout", "feature_alpha_dropout") else None
+        rate = rate_of(op) if op.function in ("alpha_dropout", "feature_alpha_dropout") else None
         if rate is not None and 0 <= rate < 1:
             left *= alpha_dropout_slope(rate)
         best.append((layers, left))

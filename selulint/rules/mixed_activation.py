@@ -18,7 +18,8 @@ def mixed_activation(model: Model) -> Iterator[Finding]:
     ## What
     Reports GELU, ELU, SiLU, LeakyReLU, tanh, sigmoid and the like between the layers of a network whose other hidden
     activations are mostly SELU. Outputs, gates, attention scores, codes of autoencoders and what an option chooses are
-    not reported; ReLU is `relu-activation`.
+    not reported, nor is a head or branch with an activation of its own throughout, nor a bounded activation (tanh,
+    sigmoid) that does not stand between SELUs: these are often meant. ReLU is `relu-activation`.
 
     ## Why
     Only SELU maps mean 0 and variance 1 to mean 0 and variance 1. One other activation among SELUs gives the layers

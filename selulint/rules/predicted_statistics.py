@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from selulint.diagnostic import Finding, Prediction, Related, Severity
 from selulint.fix.dropouts import is_off
-from selulint.fix.residuals import residuals
+from selulint.fix.residuals import selu_residuals
 from selulint.graph import Kind, Model, Op, Place
 from selulint.moments.maps import SANE_WINDOW
 from selulint.moments.propagate import Statistics, standard
+from selulint.preactivations import default_layers
 from selulint.predict import Walk
 from selulint.rules import rule
 
@@ -113,7 +114,7 @@ class _Chain:
     ratio: dict[int, float] = field(default_factory=dict)
     _walk: Walk = field(init=False)
     _forgotten: set[int] = field(default_factory=set)
-    _scaled: frozenset[int] | None = None
+    _defaults: dict[int, Op] | None = None
     _places: frozenset[Place] | None = None
 
     def __post_init__(self) -> None:
@@ -170,12 +171,14 @@ class _Chain:
                 return self._is_layer_said(op)
             case Kind.DROPOUT:
                 return op.function not in _ALPHA_DROPOUTS or is_off(op)
-        return op.kind is Kind.MERGE and op.function == "add" and op.index in self._residuals()
+        return op.kind is Kind.MERGE and any(each.op is op for each in selu_residuals(self.model))
 
     def _is_layer_said(self, op: Op) -> bool:
         init = op.weight
         if init is None or op.function not in _LAYERS:
             return False
+        if init.default and op.index in self._default_layers():
+            return True
         if not self.model.fed(op, "selu") and (init.place is None or init.place not in self._said_places()):
             return False
         if init.default:
@@ -193,11 +196,11 @@ class _Chain:
             self._places = frozenset(op.weight.place for op in layers if op.weight is not None and op.weight.place)
         return self._places
 
-    def _residuals(self) -> frozenset[int]:
-        if self._scaled is None:
-            chain = {op.index for op in self.model.of(Kind.ACTIVATION, "selu") if not op.rivals}
-            self._scaled = frozenset(each.op.index for each in residuals(self.model, chain))
-        return self._scaled
+    def _default_layers(self) -> dict[int, Op]:
+        if self._defaults is None:
+            terms = {each.op.index: each.terms for each in selu_residuals(self.model)}
+            self._defaults = default_layers(self.model, terms)
+        return self._defaults
 
 
 def _is_foreign(op: Op) -> bool:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Fix, Refusal, Related, Repair, Severity
+from selulint.diagnostic import Finding, Fix, Prediction, Refusal, Related, Repair, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.fix.order import in_order
+from selulint.fix.residuals import scaled_residual, selu_residuals
 from selulint.graph import Kind, Lost, Model, Op
 from selulint.moments.maps import SANE_WINDOW
+from selulint.moments.propagate import Statistics
+from selulint.preactivations import default_layers
 from selulint.predict import foretold
 from selulint.rules import rule
 
@@ -20,7 +23,9 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
     ## What
     Reports a layer that feeds a SELU and keeps the framework's default initialisation where its gain
     tau = fan_in * Var(w) leaves the window in which SELU holds mean 0 and variance 1. PyTorch's default has gain 1/3;
-    Keras' Glorot has gain 2 n_in / (n_in + n_out): it is a note where that is right by luck or cannot be told.
+    Keras' Glorot has gain 2 n_in / (n_in + n_out): it is a note where that is right by luck or cannot be told. A layer that
+    leads to a SELU through a sum, a factor or another layer is reported where all of them together leave the window. It is
+    a warning where the predicted statistics stay in the box of Theorem 1 nevertheless.
 
     ## Why
     With gain 1/3 the variance is 0.004 after ten layers, and a 32-layer network does not train.
@@ -44,7 +49,12 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
     Klambauer et al., 2017, section 2 (w ~ N(0, 1/n)); PyTorch issues 54055 and 57109.
     """
     concerned = [op for op in model.of(Kind.PARAMETRIC) if _concerns(model, op)]
-    layers = [op for op in concerned if op.place is not None]
+    through = _through(model, concerned)
+    sums = {op.index: each for each in selu_residuals(model) for op in each.layers}
+    unscaled = {op.index for op, _ in through if op.index in sums}
+    layers = [
+        op for op in (*concerned, *(op for op, _ in through)) if op.place is not None and op.index not in unscaled
+    ]
     fix = _fix(model, layers) if layers else None
     depth = len({op.layer for op in concerned})
     for op in concerned:
@@ -65,11 +75,28 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
             yield Finding(op.place.span, message, related, fix, Severity.NOTE)
             continue
         words, told = foretold(model, op, tau, depth)
-        message = (
-            f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init (gain {tau:.3g}): "
-            f"{words} (self-normalizing: 1)"
-        )
-        yield Finding(op.place.span, message, related, fix, prediction=told)
+        message = f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init (gain {tau:.3g}): {words}"
+        yield Finding(op.place.span, message, related, fix, _severity(told), told)
+    for op, activation in through:
+        assert op.place is not None and op.weight is not None and op.weight.gain is not None
+        words, told = foretold(model, op, op.weight.gain, depth)
+        gain = f"default init (gain {op.weight.gain:.3g})"
+        message = f"`{op.title}` leads to a SELU but keeps {op.framework}'s {gain}: {words}"
+        own = scaled_residual(model, sums[op.index]) if op.index in unscaled else fix
+        yield Finding(op.place.span, message, tuple(_related(op, activation)), own, _severity(told), told)
+
+
+def _severity(told: Prediction) -> Severity | None:
+    """A default that leaves all SELUs in Theorem 1's box is worth a warning only."""
+    found = [told, *([told.end] if told.end is not None else [])]
+    return Severity.WARNING if all(Statistics(each.mean, each.variance).is_in_box for each in found) else None
+
+
+def _through(model: Model, concerned: list[Op]) -> list[tuple[Op, Op]]:
+    """The layers that lead to a SELU by way of a sum, a factor or another layer, and spoil what reaches it, with that SELU."""
+    terms = {each.op.index: each.terms for each in selu_residuals(model)}
+    found = ((model.ops[index], selu) for index, selu in default_layers(model, terms).items())
+    return [(op, selu) for op, selu in found if op not in concerned and op.place is not None]
 
 
 def _fix(model: Model, layers: list[Op]) -> Repair:

@@ -52,7 +52,7 @@ def selu_gain_init(model: Model) -> Iterator[Finding]:
         tau = 0.5625 if init.gain is None else init.gain
         depth = len({op.layer for op in ops})
         words, told = foretold(model, ops[0], tau, depth)
-        message = f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: {words} (self-normalizing: 1)'
+        message = f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: {words}'
         yield Finding(place.span, message, layers_and_selu(model, ops), lecun_init(model, ops), prediction=told)
 
 

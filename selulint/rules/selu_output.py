@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Related, Severity
-from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op
+from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op, ends_chain
 from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
 from selulint.rules import rule
 
@@ -12,6 +13,9 @@ _LOWEST = -SELU_SCALE * SELU_ALPHA
 _PASSED = frozenset({Kind.DROPOUT, Kind.RESHAPE})
 _PROBABILITIES = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid"})
 _UNITS = ("out_features", "units", "features", "num_outputs", "output_size")
+_CHANNELS = ("out_channels", "filters")
+# Red, green, blue and alpha.
+_COLOURS = 4
 # Names that only a model's last layer has, and only whole models; a feature extractor ends in SELU for good reason.
 _LAST = re.compile(
     r"(?:fc|dense|linear|layer)?_?(?:out|output|outputs|logits?|classifier|regressor|predictor|predictions?)"
@@ -29,9 +33,9 @@ def selu_output(model: Model) -> Iterator[Finding]:
 
     ## What
     Reports a SELU that nothing but dropout, a reshape, softmax or sigmoid separates from what the model returns, where
-    something shows that this is the result of a whole model and no features: a softmax or sigmoid follows, the last layer
-    has one unit, as many as there are classes, or an output's name, the Keras model is compiled, or an autoencoder
-    returns to the width of its input.
+    something shows that this is the result of a whole model and no features: a softmax or sigmoid follows (a global pool
+    may stand before it), the last layer has one unit or channel, as many as there are classes, or an output's name, the
+    Keras model is compiled, or an autoencoder returns to the width or the channels of its input.
 
     ## Why
     A SELU gives nothing below -1.758. A regression cannot reach such targets, a softmax cannot rule a class out, and a
@@ -74,12 +78,12 @@ def _last_layer(model: Model, op: Op) -> Op | None:
 
 
 def _ends(model: Model, op: Op) -> list[Op]:
-    """The ops that are returned and that only dropout, reshapes or a law of probabilities part from `op`.
+    """The ops that are returned and that only dropout, reshapes, global pools or a law of probabilities part from `op`.
 
     Empty where something else reads it too.
     """
     found: list[Op] = []
-    stack, seen = [op], set[int]()
+    stack, seen, is_pooled = [op], set[int](), False
     while stack:
         near = stack.pop()
         if near.index in seen:
@@ -95,10 +99,13 @@ def _ends(model: Model, op: Op) -> list[Op]:
         if near is not op and near.kind is Kind.ACTIVATION and users:
             return []
         for user in users:
-            if user.kind not in _PASSED and user.function not in _PROBABILITIES:
+            is_mean = ends_chain(user) and user.function != "sum"
+            if user.kind not in _PASSED and user.function not in _PROBABILITIES and not is_mean:
                 return []
+            is_pooled = is_pooled or is_mean
             stack.append(user)
-    return found
+    # Pooled features are features, unless they are taken for logits.
+    return found if not is_pooled or all(end.function in _PROBABILITIES for end in found) else []
 
 
 def _evidence(model: Model, op: Op, last: Op, ends: list[Op]) -> str:
@@ -106,9 +113,13 @@ def _evidence(model: Model, op: Op, last: Op, ends: list[Op]) -> str:
     probabilities = next((end for end in ends if end.function in _PROBABILITIES), None)
     if probabilities is not None:
         return f"`{probabilities.title}` behind it gets nothing below {_LOWEST:.4g}"
-    units = next((last.args[name] for name in _UNITS if name in last.args), None)
+    units = next((last.args[name] for name in (*_UNITS, *_CHANNELS) if name in last.args), None)
     is_told = units == 1 or any(end.index in model.targets for end in ends) or _is_named(model, last)
-    return f"nothing below {_LOWEST:.4g} can be predicted" if is_told or _returns(model, last) else ""
+    return (
+        f"nothing below {_LOWEST:.4g} can be predicted"
+        if is_told or _returns(model, last) or _is_image(model, last)
+        else ""
+    )
 
 
 def _is_named(model: Model, last: Op) -> bool:
@@ -119,6 +130,31 @@ def _is_named(model: Model, last: Op) -> bool:
     # PyTorch's layers take their inputs first; Keras's only the units.
     sizes = last.place.text if model.framework == "keras" else last.place.text.partition(",")[2]
     return any(map(_COUNTED.fullmatch, re.findall(r"\w+", sizes.lower())))
+
+
+def _is_image(model: Model, last: Op) -> bool:
+    """Whether a convolution makes as many channels as the model's first one sees, few, with more of them in between."""
+    layers = [op for op in model.of(Kind.PARAMETRIC) if op.function in WEIGHTED_SUMS]
+    widths = [next((op.args[name] for name in _CHANNELS if name in op.args), None) for op in layers]
+    known = [width for width in widths if isinstance(width, int)]
+    made = next((last.args[name] for name in _CHANNELS if name in last.args), None)
+    return isinstance(made, int) and made <= _COLOURS < max(known) and _channels_of(layers[0]) == made
+
+
+def _channels_of(op: Op) -> float | None:
+    """How many channels a convolution sees."""
+    given, size = op.args.get("in_channels"), op.args.get("kernel_size")
+    if isinstance(given, int):
+        return given
+    sides = (
+        list(size)
+        if isinstance(size, tuple | list)
+        else [size] * int(op.function[-2])
+        if op.function[-1] == "d"
+        else []
+    )
+    known = [side for side in sides if isinstance(side, int) and side > 0]
+    return op.fan_in / math.prod(known) if op.fan_in is not None and known and len(known) == len(sides) else None
 
 
 def _returns(model: Model, last: Op) -> bool:

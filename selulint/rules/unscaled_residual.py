@@ -3,9 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Prediction, Related, Severity
-from selulint.fix.residuals import Residual, residuals, scaled_residual
-from selulint.graph import Kind, Model
+from selulint.fix.residuals import Residual, scaled_residual, selu_residuals
+from selulint.graph import Model
 from selulint.moments.chains import residual_variance
+from selulint.preactivations import shares
 from selulint.rules import rule
 from selulint.rules.related import selu_beside
 
@@ -16,8 +17,8 @@ def unscaled_residual(model: Model) -> Iterator[Finding]:
 
     ## What
     Reports `x + f(x)` in a model whose hidden activations are all SELU, where neither a norm nor a factor brings the sum
-    back to variance 1, and the branch does not start at zero. Branches that hold anything that is not understood are
-    left alone.
+    back to variance 1, and the branch does not start at zero; and sums of parallel layers, unless their gains add up to
+    1. Branches that hold anything that is not understood are left alone.
 
     ## Why
     Two summands of variance 1 have a sum of variance 2, and the next block starts from there: after 24 blocks the
@@ -40,21 +41,34 @@ def unscaled_residual(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017 (the theory has no skip paths); Balduzzi et al., 2017, "The Shattered Gradients Problem".
     """
-    chain = {op.index for op in model.of(Kind.ACTIVATION, "selu") if not op.rivals}
-    found = list(residuals(model, chain)) if chain else []
+    found = selu_residuals(model)
     if not found:
         return
-    depth = _depth(model, {each.op.index for each in found})
+    depth = _depth(model, {each.op.index for each in found if not each.parallel})
     for each in found:
-        variance = residual_variance(depth, each.ends_in_selu, each.before_selu)
+        words, variance = _parallel(model, each) if each.parallel else _with_skip(each, depth)
         yield Finding(
             each.place.span,
-            f"`{_shown(each)}` adds a branch to a skip path without scaling: predicted variance {variance:.3g} after "
-            f"{depth} such sum{'s' * (depth != 1)} (self-normalizing: 1)",
+            f"`{_shown(each)}` {words} (self-normalizing: 1)",
             _related(each) or selu_beside(model, each.op),
             scaled_residual(model, each),
             prediction=Prediction(_shown(each), 0.0, variance),
         )
+
+
+def _with_skip(residual: Residual, depth: int) -> tuple[str, float]:
+    variance = residual_variance(depth, residual.ends_in_selu, residual.before_selu)
+    is_lecun = all(op.weight is None or not op.weight.default or op.weight.gain == 1.0 for op in residual.layers)
+    told = f"after {depth} such sum{'s' * (depth != 1)}" + ", with gain 1 in every layer" * (not is_lecun)
+    return f"adds a branch to a skip path without scaling: predicted variance {variance:.3g} {told}", variance
+
+
+def _parallel(model: Model, residual: Residual) -> tuple[str, float]:
+    """Layers side by side add up their gains."""
+    share = shares(model)[residual.op.index]
+    variance = share.written if share is not None else float(residual.terms)
+    more = f", {residual.terms} with gain 1 in each" * (abs(variance - residual.terms) > 1e-6)
+    return f"adds {residual.terms} layers without scaling: predicted variance {variance:.3g}{more}", variance
 
 
 def _shown(residual: Residual) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Severity
+from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.inputs import feeds, rescaling
 from selulint.graph import Kind, Model
 from selulint.rules import rule
@@ -16,7 +16,8 @@ def unstandardised_input(model: Model) -> Iterator[Finding]:
     ## What
     Reports data that the same file visibly divides by 255 (in front of the first layer, with Keras' `Rescaling`, before
     `fit` or a `DataLoader`), or turns into [0, 1] by torchvision's `ToTensor` without `Normalize`, where every model of
-    the file is a SELU model. Anything that standardises data anywhere in the file silences it.
+    the file is a SELU model, once for all data of the file. Anything that standardises data anywhere in the file silences
+    it; norms inside of the model do not.
 
     ## Why
     SELU's fixed point is mean 0 and variance 1. Pixels in [0, 1] have mean 0.13 and variance 0.09 (MNIST) or 0.47 and
@@ -50,10 +51,11 @@ def unstandardised_input(model: Model) -> Iterator[Finding]:
     fed = [op for op in model.of(Kind.INPUT) if feeds(model, op)]
     if inside or not fed:
         return
-    for span in model.rescaled:
+    for span in model.rescaled[:1]:
         shown = " ".join(model.file.source.text[span.start : span.end].split())
         message = f"`{shown}` leaves data in [0, 1], but the SELU model wants mean 0 and variance 1"
-        yield Finding(span, message, selu_behind(model, fed[0]))
+        others = tuple(Related("other data of the file", each) for each in model.rescaled[1:])
+        yield Finding(span, message, (*others, *selu_behind(model, fed[0])))
 
 
 def _is_selu_model(model: Model) -> bool:

@@ -18,6 +18,11 @@ _STANDARDISING = re.compile(
     r"^(?:mean|std|stdev|stddev|sigma|mu|moments|preprocess_input|featurewise_\w+|samplewise_\w+|RobustScaler|"
     r"QuantileTransformer|PowerTransformer|get_transforms?|create_transform)$|_(?:mean|std|mu|sigma)$|^(?:mean|std|mu|sigma)_"
 )
+# Layers inside a model; one that standardises the model's input is seen in the graph.
+_LAYERS = re.compile(
+    r"(?:Batch|Layer|Group|Instance|Unit|Spectral|Weight|RMS)Normalization(?:V\d)?(?:[123]D)?$|"
+    r"^(?:batch|layer|group|instance|unit|spectral|weight|rms)_normali[sz]ation$"
+)
 # Names of arrays of data; what else is divided by 255 may be a colour or a mask.
 _DATA = re.compile(
     r"(?i)^(?:(?:x|y)_?(?:train|test|val|valid|dev|tr|te|full)\w*|(?:train|test|val|valid)_?(?:x|data|images?|set|inputs?|"
@@ -37,12 +42,23 @@ def rescaled(source: Source) -> tuple[Span, ...]:
         return ()
     tokens = _tokens(source)
     names = {token.string for token in tokens if token.type == tokenize.NAME}
-    if any(_STANDARDISING.search(name) for name in names):
+    switched_off = _switched_off(tokens)
+    if any(_STANDARDISING.search(name) and not _LAYERS.search(name) for name in names - switched_off):
         return ()
     found = [*_to_tensors(source, tokens)]
     if names & _FEEDING:
         found += _divisions(source, tokens)
     return tuple(sorted(set(found)))
+
+
+def _switched_off(tokens: Sequence[tokenize.TokenInfo]) -> set[str]:
+    """Names that the file has only as arguments that are False: `featurewise_std_normalization=False`."""
+    off, used = set[str](), set[str]()
+    for number, token in enumerate(tokens):
+        if token.type == tokenize.NAME:
+            is_off = [each.string for each in tokens[number + 1 : number + 3]] == ["=", "False"]
+            (off if is_off else used).add(token.string)
+    return off - used
 
 
 def _tokens(source: Source) -> list[tokenize.TokenInfo]:

@@ -1,0 +1,190 @@
+"""The nouns of a graph: one operation on tensors, the initialisation of its parameters, and where each is spelled."""
+
+from __future__ import annotations
+
+from ast import AST
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from selulint.diagnostic import Span
+
+
+class Kind(Enum):
+    """What an op does to a tensor, as far as its statistics care."""
+
+    INPUT = "input"
+    PARAMETRIC = "parametric"
+    ACTIVATION = "activation"
+    NORM = "norm"
+    DROPOUT = "dropout"
+    POOL = "pool"
+    MERGE = "merge"
+    RESHAPE = "reshape"
+    SCALE = "scale"
+    OPAQUE = "opaque"
+
+
+class Unit(Protocol):
+    """One top-level statement of a file; knows where each of its nodes stands (see `syntax.lazy`)."""
+
+    file: Any
+
+    def span(self, node: Any) -> Span: ...
+
+    def ancestors(self, node: Any) -> tuple[Any, ...]: ...
+
+    def counterpart(self, node: Any) -> Any: ...
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where something is spelled: a syntax node and the statement that holds it. The span is computed when asked for.
+
+    `syntax` is a node of Python's own tree; fixes, which ask for `node`, get LibCST's in its place, and make places of these.
+    Not frozen, because evaluation makes one for every expression and most are never looked at.
+    """
+
+    syntax: Any
+    unit: Unit
+
+    @property
+    def node(self) -> Any:
+        """LibCST's node. Raises Refused where LibCST cannot read the statement."""
+        return self.unit.counterpart(self.syntax) if isinstance(self.syntax, AST) else self.syntax
+
+    @property
+    def span(self) -> Span:
+        return self.unit.span(self.syntax)
+
+    @property
+    def text(self) -> str:
+        span = self.span
+        text: str = self.unit.file.source.text[span.start : span.end]
+        return text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and other.syntax is self.syntax
+
+    def __hash__(self) -> int:
+        return id(self.syntax)
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """The initialisation in force of one parameter.
+
+    `gain` is tau = fan_in * Var(w) as one unit sees it, None where it is unknown. `name` is the initialiser's last name
+    component ("xavier_uniform_", "he_normal"), "default" for the framework's own, "loaded" where trained weights took its
+    place, "unknown" where it cannot be told.
+    `gain_out` is fan_out * Var(w), told only where the gain does not fit: 1 where somebody took the wrong fan.
+    `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
+    `source` is the identity of the object that draws the same numbers each time (Keras), 0 where every layer has its own.
+    """
+
+    name: str
+    gain: float | None
+    default: bool
+    place: Place | None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    gain_out: float | None = None
+    source: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An initialisation that somebody asks for and that a layer does not get.
+
+    `cause` is "derived" (written to a weight that is computed from other parameters), "overwritten" (by the next one, in
+    the same constructor) or "early" (applied before the layer is made). `place` is where the finding belongs, `by` what
+    overwrites, or what initialises too early.
+    """
+
+    init: Init
+    place: Place
+    cause: str
+    by: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handwritten:
+    """A SELU that is spelled out: its constants, and the variance at which they settle (None where they diverge).
+
+    `overflows` says that its gradient is NaN for large inputs; `parts` are the ops it is made of, the outermost first.
+    """
+
+    scale: float
+    alpha: float
+    variance: float | None
+    overflows: bool
+    parts: tuple[Op, ...] = field(repr=False)
+
+
+# An expression that is longer is told by the name of what it calls.
+_LONGEST_TITLE = 60
+FRAMEWORKS = {
+    "torch": "PyTorch",
+    "keras": "Keras",
+    "tensorflow": "TensorFlow",
+    "flax": "Flax",
+    "haiku": "Haiku",
+    "equinox": "Equinox",
+    "jax": "JAX",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operation on tensors.
+
+    `name` is the canonical framework name, `function` what it computes ("relu", "linear", "batch_norm"); `place` is the
+    expression that makes it (constructor or functional call, a string literal for Keras); `symbol` the expression that
+    spells the framework's name; `call` where it is applied; `layer` the identity of the layer object (shared instances
+    have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
+    selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
+    `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
+    `constraints` name what recomputes or holds down the weight, and where; `lost` are initialisations that do not reach it.
+    `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
+    """
+
+    index: int
+    kind: Kind
+    name: str
+    function: str
+    inputs: tuple[int, ...]
+    place: Place | None = None
+    symbol: Place | None = None
+    call: Place | None = None
+    layer: int = 0
+    label: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    weight: Init | None = None
+    bias: Init | None = None
+    fan_in: float | None = None
+    fan_out: float | None = None
+    chooser: Place | None = None
+    rivals: frozenset[str] = frozenset()
+    spelled: Mapping[str, Place] = field(default_factory=dict)
+    addressed: bool = False
+    constraints: tuple[tuple[str, Place], ...] = ()
+    lost: tuple[Lost, ...] = ()
+    handwritten: Handwritten | None = None
+
+    @property
+    def framework(self) -> str:
+        """What to call the framework of a layer whose defaults it has."""
+        package = self.name.partition(".")[0]
+        return FRAMEWORKS.get(package, "the framework")
+
+    @property
+    def title(self) -> str:
+        """The name to say to the user: the attribute it is stored under, else how it is spelled."""
+        if self.label:
+            return self.label
+        if self.place is None:
+            return self.name.rpartition(".")[2]
+        text = " ".join(self.place.text.split())
+        if len(text) > _LONGEST_TITLE and self.symbol is not None and text.startswith(f"{self.symbol.text}("):
+            return f"{self.symbol.text}(...)"
+        return text
