@@ -196,6 +196,12 @@ _UNARY: dict[str, Callable[[float], float]] = {
     "expm1": lambda x: math.expm1(min(x, 700.0)),
     "identity": lambda x: x,
     "abs": abs,
+    "logical_not": lambda x: float(not x),
+    # What is selected by a mask is computed with where the mask holds.
+    "masked": lambda x: x,
+    "`zeros_like`": lambda x: 0.0,
+    "`ones_like`": lambda x: 1.0,
+    "`empty_like`": lambda x: math.nan,
 }
 _BINARY: dict[str, Callable[[float, float], float]] = {
     "add": lambda a, b: a + b,

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 # Functions that do with a number what an operator does.
 _OPERATORS = {"add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div}
 _TAKES_TENSORS = frozenset({"activation", "dropout", "norm", "parametric", "pool", "merge", "reshape"})
+# Functions with which activations are written out by hand.
+_OF_TENSORS = frozenset({"exp", "expm1"})
 # Functions of these packages may take a variable of the program as their kernel.
 _BY_HAND = ("tensorflow.", "keras.", "jax.")
 # What comes out of these has other channels than what goes in.
@@ -268,7 +270,7 @@ def apply_function(
     bound = bind(spec, args)
     values = [as_tensor(value) for value in args.all]
     tensors = [tensor for value in values for tensor in tensors_in(value)]
-    if not tensors and spec.kind in _TAKES_TENSORS:
+    if not tensors and (spec.kind in _TAKES_TENSORS or spec.function in _OF_TENSORS):
         tensors = [vm.builder.promote(value) for value in _parameters(values)]
     if not tensors:
         return Unknown(f"`{name}` of something unknown")

@@ -78,7 +78,7 @@ _NUMPY: Table = {
         ("asarray=identity array=identity", "a, dtype=None", ""),
     ),
     "opaque": (
-        ("abs=abs exp=exp log=log sqrt=sqrt square=square sin=sin cos=cos", "x", ""),
+        ("abs=abs exp=exp expm1=expm1 log=log sqrt=sqrt square=square sin=sin cos=cos", "x", ""),
         ("max=max min=min var=var std=std", _AXIS, ""),
         ("clip=clamp", "a, a_min=None, a_max=None", ""),
         ("power=power", "x1, x2", ""),

@@ -75,7 +75,7 @@ _MATH: Table = {
     "pool": (("reduce_mean=mean reduce_sum=sum", "input_tensor, axis=None, keepdims=False, name=None", ""),),
     "opaque": (
         ("reduce_max=max reduce_min=min", "input_tensor, axis=None, keepdims=False, name=None", ""),
-        ("abs=abs exp=exp log=log sqrt=sqrt square=square sin=sin cos=cos", "x, name=None", ""),
+        ("abs=abs exp=exp expm1=expm1 log=log sqrt=sqrt square=square sin=sin cos=cos", "x, name=None", ""),
         ("pow=power", "x, y, name=None", ""),
     ),
 }
