@@ -245,6 +245,15 @@ def init_of_weight(weight: Array, function: str) -> Init:
     return init_for(weight, lambda number: number(fan))
 
 
+def init_of_bias(vector: Array) -> Init:
+    """The initialisation of an array that serves as a bias: a law that hangs on no fan where its numbers are known."""
+    init: Init = vector.cells["init"]
+    mean, std = vector.cells["mean"], vector.cells["std"]
+    if "mean" not in init.args or not isinstance(mean, Const) or not isinstance(std, Const):
+        return init
+    return replace(init, args={"value": mean.value}) if std.value == 0 else init
+
+
 def init_of_left(weight: Array) -> Init:
     """The same for `weight @ x`."""
     fan: Value = weight.shape[-1] if weight.shape else Unknown("a fan")

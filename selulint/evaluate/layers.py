@@ -274,7 +274,9 @@ def apply_function(
         tensors = [vm.builder.promote(value) for value in _parameters(values)]
     if not tensors:
         return Unknown(f"`{name}` of something unknown")
-    if spec.function == "add" and len(tensors) == 1 and any(map(variables.is_vector, bound.values())):
+    vector = next(filter(variables.is_vector, bound.values()), None)
+    if spec.function == "add" and len(tensors) == 1 and vector is not None:
+        variables.add_bias(vm, tensors, vector)
         return tensors[0]
     operation = _OPERATORS.get(spec.function) if len(tensors) == 1 and len(args.all) == 2 else None
     if operation is not None and any(isinstance(value, Const) for value in values):
@@ -306,6 +308,9 @@ def apply_function(
             spelled=places(bound),
         )
     )
+    if kind is Kind.PARAMETRIC or spec.function == "identity":
+        biased = [result] if kind is Kind.PARAMETRIC else tensors  # `tf.nn.bias_add`
+        variables.add_bias(vm, biased, bound.get("bias", bound.get("biases")))
     wanted = bound.get("activation") if kind is Kind.PARAMETRIC else None  # `tf.layers.dense(x, 64, tf.nn.relu)`
     return result if wanted is None else keras.activate(vm, wanted, result, place, place, None)
 

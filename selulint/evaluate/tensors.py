@@ -40,7 +40,9 @@ def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place
     both = bool(tensors_in(left)) and bool(tensors_in(right))
     other = right if tensors_in(left) else left
     if operation is ast.Add and variables.is_vector(other):
-        return left if other is right else right
+        data = left if other is right else right
+        variables.add_bias(vm, [data], other)
+        return data
     if operation is ast.MatMult and isinstance(other, Array):
         weight = arrays.init_of_weight(other, "matmul") if other is right else arrays.init_of_left(other)
         return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place, weight=weight)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeGuard
 
 from selulint.evaluate import arrays
+from selulint.evaluate.building import sources, tensors_in
 from selulint.evaluate.fans import product
 from selulint.evaluate.keras_weights import Law, by_law, law_of
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import Array, Const, Layer, ListValue, TupleValue, Unknown, Value
-from selulint.graph import Init, Place
+from selulint.graph import Init, Kind, Place
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
@@ -51,6 +53,8 @@ def get_variable(vm: Machine, args: Arguments, place: Place) -> Value:
     law = Law("glorot_uniform", {}, (), None) if is_default or wanted is None else law_of(wanted)
     if law is None:
         return Unknown("a variable")
+    if law.args.get("stddev", 0) is None:
+        law = replace(law, args={**law.args, "stddev": 1.0})  # where variables are got, TF 1's default is meant
     made = by_law(law, sizes, is_default)
     made.trained = True
     return made
@@ -88,9 +92,20 @@ def width_of(function: str, bound: Mapping[str, Value]) -> int | None:
     return last.value if isinstance(last, Const) and isinstance(last.value, int) else None
 
 
-def is_vector(value: Value) -> bool:
+def is_vector(value: Value) -> TypeGuard[Array]:
     """Whether an array is one number for each channel: added, it is a bias."""
     return isinstance(value, Array) and value.shape is not None and len(value.shape) == 1
+
+
+def add_bias(vm: Machine, layers: Sequence[Value], vector: Value | None) -> None:
+    """Tell layers that are made by hand of the vector that is added to what they compute."""
+    if vector is None or not is_vector(vector):
+        return
+    for source in sources(tensors_in(TupleValue(tuple(layers)))):
+        if vm.builder.base <= source < vm.builder.end:
+            draft = vm.builder.op(source)
+            if draft.kind is Kind.PARAMETRIC and draft.layer is None and draft.bias is None:
+                draft.bias = arrays.init_of_bias(vector)
 
 
 def placeholder(vm: Machine, args: Arguments, place: Place) -> Value:

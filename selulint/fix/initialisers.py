@@ -119,7 +119,7 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
         doubt_others(made, model, init.place)
     if any(_also_writes(other, init.place) for each in model.component for other in each.ops):
         raise Refused("the initialiser also writes vectors")
-    if _takes_a_parameter(init.place):
+    if _takes_a_parameter(op, init.place):
         made.doubt("callers choose an argument of the initialiser")
     author = "lecun" if function == "selu" else "glorot" if function in SQUASHING else "he"
     done = edit(made.draft, op, init, author) if is_declared(op) else _edit_torch(made.draft, init, function)
@@ -144,7 +144,8 @@ def _also_writes(op: Op, place: Place) -> bool:
 
 def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     bias = op.bias
-    place = bias.place if bias is not None else None
+    assert bias is not None
+    place = bias.place
     if not made.first("bias initialiser", place):
         return
     assert place is not None
@@ -152,11 +153,11 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
         if any(other.weight is not None and other.weight.place == place for other in each.ops):
             raise Refused("the initialiser also writes weights")
     doubt_others(made, model, place)
-    if _takes_a_parameter(place):
+    if _takes_a_parameter(op, place):
         made.doubt("callers choose an argument of the initialiser")
     if is_declared(op):
         zeros_at(made.draft, op, place)
-    elif not _zero_torch(made.draft, place):
+    elif not bias.name.endswith("_") or not _zero_torch(made.draft, place):
         raise Refused("the bias cannot be set to zero here")
 
 
@@ -175,11 +176,11 @@ def _zero_torch(draft: Draft, place: Place) -> bool:
     return True
 
 
-def _takes_a_parameter(place: Place) -> bool:
+def _takes_a_parameter(op: Op, place: Place) -> bool:
     """Whether an initialiser's call hands on a parameter of the function around it, beside the tensor."""
     around = [each for each in place.unit.ancestors(place.node) if type(each).__name__ == "FunctionDef"]
     parameters = {each.name.value for each in around[-1].params.params} if around else set()
-    arguments = [arg.value for arg in getattr(place.node, "args", ())][1:]
+    arguments = [arg.value for arg in getattr(place.node, "args", ())][0 if is_declared(op) else 1 :]
     return any(type(each).__name__ == "Name" and each.value in parameters for each in arguments)
 
 
