@@ -366,7 +366,10 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
         if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
             return made
         initialise.escape(vm, symbol.name, args.all)
-        return tensors.opaque(vm, f"call of `{symbol.name}`", args.all, place)
+        result = tensors.opaque(vm, f"call of `{symbol.name}`", args.all, place)
+        # What a package makes of an argument is as much from outside as the argument itself.
+        from_outside = isinstance(result, Unknown) and any(isinstance(v, Unknown) and v.parameter for v in args.all)
+        return Unknown(result.reason, parameter=True) if isinstance(result, Unknown) and from_outside else result
     if spec.kind == "initialiser":
         return initialise.call_initialiser(vm, symbol, spec, args, place)
     if contrib.is_layer(symbol, spec):

@@ -77,7 +77,7 @@ def weight_of(function: str, bound: Mapping[str, Value]) -> Init | None:
     if kernel is None:
         return None
     sizes = kernel.shape
-    if sizes is None or len(sizes) < 2 or "transpose" in function or function == "einsum":
+    if sizes is None or len(sizes) < 2 or "transpose" in function:
         return arrays.init_for(kernel, lambda number: None)
     fan: Value = product(sizes[:2] if function.startswith("depthwise") else sizes[:-1])
     return arrays.init_for(kernel, lambda number: number(fan))

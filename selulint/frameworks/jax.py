@@ -62,6 +62,7 @@ _NUMPY: Table = {
         ("concatenate=concat stack=stack", "arrays, axis=0", ""),
         ("dot=matmul matmul=matmul", "a, b", ""),
         ("einsum=einsum", "subscripts, *operands, **kwargs", ""),
+        ("tensordot=einsum", "a, b, axes=2", ""),
         ("add=add subtract=subtract multiply=multiply divide=divide maximum=maximum minimum=minimum", "x, y", ""),
     ),
     "pool": (("mean=mean sum=sum", _AXIS, ""),),
