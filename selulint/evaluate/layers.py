@@ -292,6 +292,8 @@ def apply_function(
         weight = arrays.init_of_contracted(args.positional, bound.get("axes"))
     if name.startswith(_BY_HAND) and spec.kind in ("parametric", "merge"):
         weight, count = weight or variables.weight_of(spec.function, bound), variables.width_of(spec.function, bound)
+    if weight is None and spec.function == "matmul" and len(tensors) == 1 and variables.is_entry(vm, values[-1]):
+        weight = initialise.UNKNOWN_INIT
     is_call_of_symbol = symbol is None or getattr(place.syntax, "func", None) is symbol.syntax
     kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}

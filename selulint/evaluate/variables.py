@@ -92,6 +92,14 @@ def width_of(function: str, bound: Mapping[str, Value]) -> int | None:
     return last.value if isinstance(last, Const) and isinstance(last.value, int) else None
 
 
+def is_entry(vm: Machine, value: Value | None) -> bool:
+    """Whether something unknown is an entry of a container that callers pass and no data: `weights["hidden"]`."""
+    if not isinstance(value, Unknown) or value not in vm.wholes:
+        return False
+    container, key = vm.wholes[value]
+    return container.parameter and isinstance(key, tuple) and container not in vm.builder.promoted
+
+
 def is_vector(value: Value) -> TypeGuard[Array]:
     """Whether an array is one number for each channel: added, it is a bias."""
     return isinstance(value, Array) and value.shape is not None and len(value.shape) == 1
