@@ -15,7 +15,7 @@ from selulint.moments.windows import Axis, Image, same
 # Reshapes that only move values about; the first few leave images as they are.
 STILL = frozenset("identity channel_shuffle roll".split())
 MOVING = STILL | frozenset(
-    "flatten reshape permute squeeze unsqueeze index split repeat pixel_shuffle view unflatten".split()
+    "flatten reshape permute squeeze unsqueeze index masked split repeat pixel_shuffle view unflatten".split()
 )
 # By which arguments an activation's parameter goes.
 _ALPHAS = {

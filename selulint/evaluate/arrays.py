@@ -245,10 +245,37 @@ def init_of_weight(weight: Array, function: str) -> Init:
     return init_for(weight, lambda number: number(fan))
 
 
+def init_of_bias(vector: Array) -> Init:
+    """The initialisation of an array that serves as a bias: a law that hangs on no fan where its numbers are known."""
+    init: Init = vector.cells["init"]
+    mean, std = vector.cells["mean"], vector.cells["std"]
+    if "mean" not in init.args or not isinstance(mean, Const) or not isinstance(std, Const):
+        return init
+    return replace(init, args={"value": mean.value}) if std.value == 0 else init
+
+
 def init_of_left(weight: Array) -> Init:
     """The same for `weight @ x`."""
     fan: Value = weight.shape[-1] if weight.shape else Unknown("a fan")
     return init_for(weight, lambda number: number(fan))
+
+
+def init_of_contracted(operands: Sequence[Value], axes: Value | None) -> Init | None:
+    """The same for an array that `einsum`, or `tensordot` along these axes, contracts with a tensor; None without one."""
+    at = next((number for number, each in enumerate(operands) if isinstance(each, Array)), None)
+    if at is None or not isinstance(kernel := operands[at], Array):
+        return None
+    first, sizes = operands[0], kernel.shape or ()
+    summed: Sequence[Value] = ()
+    if isinstance(first, Const) and isinstance(first.value, str):
+        terms, _, result = first.value.replace(" ", "").partition("->")
+        letters = terms.split(",")[at - 1] if terms.count(",") == len(operands) - 2 else ""
+        known = result and len(letters) == len(sizes)
+        summed = [size for letter, size in zip(letters, sizes, strict=True) if letter not in result] if known else ()
+    elif isinstance(axes, Const) and isinstance(axes.value, int) and at == 1:
+        summed = sizes[: axes.value]
+    fan = product(summed) if summed else Unknown("a fan")
+    return init_for(kernel, lambda number: number(fan))
 
 
 def _init_of_kernel(kernel: Array) -> Init:

@@ -8,6 +8,7 @@ from selulint.evaluate import imports, initialise
 from selulint.evaluate.fans import argument
 from selulint.evaluate.joining import join
 from selulint.evaluate.machine import Machine
+from selulint.evaluate.numbers import NAMED
 from selulint.evaluate.values import (
     BASE,
     Array,
@@ -45,7 +46,9 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
         case Symbol():
             if name == "__name__":
                 return Const(value.name.rpartition(".")[2])
-            return Symbol(canonical(f"{value.name}.{name}"), place, vm.chooser)
+            dotted = canonical(f"{value.name}.{name}")
+            number = NAMED.get(dotted)
+            return Symbol(dotted, place, vm.chooser) if number is None else Const(number, place)
         case Instance():
             return of_instance(vm, value, name, place)
         case Layer():

@@ -139,8 +139,7 @@ class Builder:
             return self.input(unknown=True)
         if value not in self.promoted:
             # Arithmetic with an argument is then arithmetic with a tensor, which the next run shows.
-            parts = value.operands if isinstance(value, Formula) else ()
-            data = next((each for each in parts if isinstance(each, Unknown) and each.parameter), None)
+            data = _argument_in(value)
             self.promoted[value] = self.promote(data) if data else self.input(unknown=not value.parameter)
         return self.promoted[value]
 
@@ -173,6 +172,16 @@ class Builder:
         """Positions of the ops that made the tensors inside these values."""
         found = (source for value in values for source in sources(tensors_in(value)))
         return frozenset(source - self.base for source in found if self.base <= source < self.end)
+
+
+def _argument_in(value: Value) -> Unknown | None:
+    """The argument of the code being looked at that a formula computes with."""
+    found = (
+        each if not isinstance(each, Formula) and each.parameter else _argument_in(each)
+        for each in (value.operands if isinstance(value, Formula) else ())
+        if isinstance(each, Unknown)
+    )
+    return next(filter(None, found), None)
 
 
 def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], Place | None]) -> Op:

@@ -44,6 +44,7 @@ from selulint.evaluate.values import (
     Const,
     DictValue,
     Either,
+    Formula,
     FunctionValue,
     HostFunction,
     Instance,
@@ -58,6 +59,7 @@ from selulint.evaluate.values import (
     Value,
 )
 from selulint.frameworks import SPECS
+from selulint.frameworks.torch import TENSOR_METHODS
 from selulint.graph import Place
 
 
@@ -132,7 +134,12 @@ def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -
     result = tensors.opaque(vm, reason, args.all, place, module=isinstance(function, Unknown) and len(args.all) == 1)
     # What a method of an argument gives is as much from outside as the argument itself.
     from_outside = isinstance(result, Unknown) and isinstance(function, Unknown) and function.parameter
-    return Unknown(reason, parameter=True) if from_outside else result
+    if not from_outside or not isinstance(function, Unknown):
+        return result
+    owner, name = vm.wholes.get(function, (None, None))
+    # What methods of tensors are called on is a tensor where their result is one.
+    operands = (owner,) if owner is not None and name in TENSOR_METHODS else ()
+    return Formula(reason, True, operands=operands) if operands else Unknown(reason, parameter=True)
 
 
 def call_alternatives(vm: Machine, function: Either, args: Arguments, place: Place) -> Value:
@@ -366,7 +373,10 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
         if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
             return made
         initialise.escape(vm, symbol.name, args.all)
-        return tensors.opaque(vm, f"call of `{symbol.name}`", args.all, place)
+        result = tensors.opaque(vm, f"call of `{symbol.name}`", args.all, place)
+        # What a package makes of an argument is as much from outside as the argument itself.
+        from_outside = isinstance(result, Unknown) and any(isinstance(v, Unknown) and v.parameter for v in args.all)
+        return Unknown(result.reason, parameter=True) if isinstance(result, Unknown) and from_outside else result
     if spec.kind == "initialiser":
         return initialise.call_initialiser(vm, symbol, spec, args, place)
     if contrib.is_layer(symbol, spec):

@@ -239,7 +239,10 @@ def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
         truth = vm.truth(value)
         return Unknown("the negation of something unknown") if truth is None else Const(not truth)
     if tensors_in(value):
-        return tensors.scale(vm, value, place_of(node, scope))
+        if type(node.op) is ast.UAdd:
+            return value
+        negate = tensors.invert if type(node.op) is ast.Invert else tensors.scale
+        return negate(vm, value, place_of(node, scope))
     if isinstance(value, Const) and isinstance(value.value, int | float) and not isinstance(node.op, ast.Invert):
         sign = -1 if isinstance(node.op, ast.USub) else 1
         return Const(sign * value.value, place_of(node, scope))

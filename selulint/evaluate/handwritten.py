@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from selulint.graph import Handwritten, Kind, Op
@@ -29,31 +29,30 @@ def recognised(ops: tuple[Op, ...], outputs: frozenset[int]) -> tuple[Op, ...]:
     """
     if not any(op.function in _EXPONENTIALS for op in ops):
         return ops
+    alternatives = frozenset(op.inputs for op in ops if len(op.inputs) > 1 and _reads_one(op))
+    forms = {op.index: form for op in ops if (form := _form(ops, op, alternatives)) is not None}
+    inner = {part.index for form in forms.values() for part in form.parts[1:]}
     users: dict[int, list[int]] = {}
     for op in ops:
         for index in op.inputs:
             users.setdefault(index, []).append(op.index)
-    trees = {op.index: tree for op in ops if (tree := _tree_of(ops, op)) is not None}
-    forms = {index: form for index, tree in trees.items() if (form := _form(ops, ops[index], tree)) is not None}
     found = list(ops)
-    for index, (scale, alpha) in forms.items():
-        is_inner = any(user in forms for user in users.get(index, ()))
-        if not is_inner and ops[index].place is not None and _is_meant(scale, alpha):
-            _mark(found, ops[index], trees[index], scale, alpha)
+    for index, form in forms.items():
+        if index not in inner and _is_meant(form.scale, form.alpha):
+            _mark(found, ops[index], form)
     for op in found:
         if op.handwritten is not None and op.kind is Kind.ACTIVATION:
             _hide_parts(found, op, users, outputs)
     return tuple(found)
 
 
-def _mark(found: list[Op], op: Op, tree: _Tree, scale: float, alpha: float) -> None:
-    parts, leaf = tree
-    variance = fixed_variance(scale, alpha)
-    mark = Handwritten(scale, alpha, variance, _overflows(found, op, parts, leaf), parts)
+def _mark(found: list[Op], op: Op, form: _Form) -> None:
+    variance = fixed_variance(form.scale, form.alpha)
+    mark = Handwritten(form.scale, form.alpha, variance, _overflows(op, form), form.parts)
     if variance is None or abs(variance - 1) > SELF_NORMALIZING:
         found[op.index] = replace(op, handwritten=mark)
     else:
-        changes: dict[str, Any] = {"name": "", "symbol": None, "inputs": (leaf,), "args": {}, "handwritten": mark}
+        changes: dict[str, Any] = {"name": "", "symbol": None, "inputs": form.leaf, "args": {}, "handwritten": mark}
         found[op.index] = replace(op, kind=Kind.ACTIVATION, function="selu", **changes)
 
 
@@ -81,36 +80,95 @@ def _near(value: float, target: float) -> bool:
     return abs(value / target - 1) <= _NEAR
 
 
-# The ops of an expression, the outermost first, and the index of the one tensor that it reads.
-_Tree = tuple[tuple[Op, ...], int]
+# What an operation reads, or a tree of them: the ops of which one made it, several where branches met before.
+_Operand = tuple[int, ...]
 
 
-def _tree_of(ops: Sequence[Op], op: Op) -> _Tree | None:
-    """The tree of elementwise operations that ends in `op`; None where it reads several tensors."""
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """Elementwise operations, the outermost first, that compute one tensor from one other, the leaf."""
+
+    ops: Sequence[Op]
+    alternatives: frozenset[_Operand]
+    parts: tuple[Op, ...]
+    leaf: _Operand
+
+    def value(self, operand: _Operand, x: float, known: dict[_Operand, float]) -> float | None:
+        """What an operand is where the leaf is `x`."""
+        if operand == self.leaf:
+            return x
+        if operand not in known:
+            op = self.ops[operand[0]]
+            inputs = [self.value(each, x, known) for each in _operands(op, self.alternatives)]
+            numbers = [value for value in inputs if value is not None]
+            value = _compute(op, numbers) if len(numbers) == len(inputs) and len(operand) == 1 else None
+            if value is None:
+                return None
+            known[operand] = value
+        return known[operand]
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A tree that computes lambda * (x if x > 0 else alpha * (exp(x) - 1))."""
+
+    scale: float
+    alpha: float
+    tree: _Tree
+
+    @property
+    def parts(self) -> tuple[Op, ...]:
+        return self.tree.parts
+
+    @property
+    def leaf(self) -> _Operand:
+        return self.tree.leaf
+
+
+def _operands(op: Op, alternatives: frozenset[_Operand]) -> Sequence[_Operand]:
+    """What an op reads, its inputs put together to the alternatives that the ops around it read as one tensor."""
+    inputs = op.inputs
+    if _reads_one(op):
+        return (inputs,)
+    found: list[_Operand] = []
+    position = 0
+    while position < len(inputs):
+        ends = range(len(inputs), position + 1, -1)
+        size = next((end - position for end in ends if inputs[position:end] in alternatives), 1)
+        found.append(inputs[position : position + size])
+        position += size
+    return found
+
+
+def _trees(ops: Sequence[Op], op: Op, alternatives: frozenset[_Operand]) -> Iterator[_Tree]:
+    """The trees that end in `op`, the smallest first: one for each value that all ways from `op` back lead through."""
+    parts: list[Op] = []
+    frontier: set[_Operand] = {(op.index,)}
+    while frontier and len(parts) < _MAX_PARTS:
+        # Inputs come before their users: no other way leads back to the last one.
+        last = max(frontier, key=lambda operand: (operand[-1], len(operand)))
+        if len(last) > 1 or not _is_elementwise(ops[last[0]]):
+            return
+        frontier.remove(last)
+        parts.append(ops[last[0]])
+        frontier.update(_operands(parts[-1], alternatives))
+        if len(frontier) == 1:
+            yield _Tree(ops, alternatives, tuple(parts), next(iter(frontier)))
+
+
+def _form(ops: Sequence[Op], op: Op, alternatives: frozenset[_Operand]) -> _Form | None:
+    """The smallest tree that ends in `op` and has SELU's form."""
     if op.kind not in (Kind.SCALE, Kind.MERGE, Kind.ACTIVATION, Kind.OPAQUE) or op.function in _NO_ROOTS:
         return None
-    leaves: set[int] = set()
-    parts: dict[int, Op] = {}
-    stack = [op]
-    while stack:
-        near = stack.pop()
-        if near.index in parts:
-            continue
-        if near is not op and not _is_elementwise(near):
-            leaves.add(near.index)
-            continue
-        parts[near.index] = near
-        if len(parts) > _MAX_PARTS or len(leaves) > 1:
-            return None
-        stack.extend(ops[index] for index in near.inputs)
-    return (tuple(parts.values()), leaves.pop()) if len(leaves) == 1 else None
+    trees = _trees(ops, op, alternatives)
+    return next((form for tree in trees if (form := _form_of(tree)) is not None), None)
 
 
-def _form(ops: Sequence[Op], op: Op, tree: _Tree) -> tuple[float, float] | None:
-    """Lambda and alpha where `op` computes lambda * (x if x > 0 else alpha * (exp(x) - 1)) of one tensor x."""
-    if not any(part.function in _EXPONENTIALS for part in tree[0]):
+def _form_of(tree: _Tree) -> _Form | None:
+    if not any(part.function in _EXPONENTIALS for part in tree.parts):
         return None
-    values = [_evaluate(ops, op, tree[1], probe, {}) for probe in _PROBES]
+    root = (tree.parts[0].index,)
+    values = [tree.value(root, probe, {}) for probe in _PROBES]
     numbers = [value for value in values if value is not None and math.isfinite(value)]
     if len(numbers) < len(_PROBES):
         return None
@@ -120,17 +178,16 @@ def _form(ops: Sequence[Op], op: Op, tree: _Tree) -> tuple[float, float] | None:
     alpha = -low / scale
     expected = [scale * (x if x > 0 else alpha * math.expm1(x)) for x in _PROBES]
     close = all(math.isclose(v, e, rel_tol=1e-5, abs_tol=1e-9) for v, e in zip(numbers, expected, strict=True))
-    return (scale, alpha) if close else None
+    return _Form(scale, alpha, tree) if close else None
 
 
-def _overflows(ops: Sequence[Op], op: Op, parts: Sequence[Op], leaf: int) -> bool:
+def _overflows(op: Op, form: _Form) -> bool:
     """Whether an exponential inside overflows for large inputs, which makes the gradient NaN there."""
-    known: dict[int, float] = {}
-    if _evaluate(ops, op, leaf, 100.0, known) is None:
+    known: dict[_Operand, float] = {form.leaf: 100.0}
+    if form.tree.value((op.index,), 100.0, known) is None:
         return False
-    known[leaf] = 100.0
-    inner = [part.inputs[0] for part in parts if part.function in ("exp", "expm1") and part.inputs]
-    return any(known.get(index, 0.0) > _FLOAT32_OVERFLOW for index in inner)
+    inner = [part.inputs for part in form.parts if part.function in ("exp", "expm1")]
+    return any(known.get(operand, 0.0) > _FLOAT32_OVERFLOW for operand in inner)
 
 
 _UNARY: dict[str, Callable[[float], float]] = {
@@ -139,6 +196,12 @@ _UNARY: dict[str, Callable[[float], float]] = {
     "expm1": lambda x: math.expm1(min(x, 700.0)),
     "identity": lambda x: x,
     "abs": abs,
+    "logical_not": lambda x: float(not x),
+    # What is selected by a mask is computed with where the mask holds.
+    "masked": lambda x: x,
+    "`zeros_like`": lambda x: 0.0,
+    "`ones_like`": lambda x: 1.0,
+    "`empty_like`": lambda x: math.nan,
 }
 _BINARY: dict[str, Callable[[float, float], float]] = {
     "add": lambda a, b: a + b,
@@ -153,28 +216,21 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "Lt": lambda a, b: a < b,
     "LtE": lambda a, b: a <= b,
 }
-_SPECIAL = frozenset({"scale", "shift", "elu", "celu", "where", "comparison", "clamp", "relu6"})
+_OF_ONE = frozenset({"scale", "shift", "elu", "celu", "clamp", "relu6"})
+_SPECIAL = _OF_ONE | {"where", "comparison"}
 # What the second operand of a function on two tensors is called, where it is a number.
 _SECOND = ("other", "y", "x2")
 _NO_ROOTS = frozenset({"selu", "relu", "shift", "comparison", "exp", "expm1"})
 
 
 def _is_elementwise(op: Op) -> bool:
-    # A tensor that several branches may have produced is no function of one tensor.
     return op.function in _UNARY or op.function in _BINARY or op.function in _SPECIAL
 
 
-def _evaluate(ops: Sequence[Op], op: Op, leaf: int, x: float, known: dict[int, float]) -> float | None:
-    if op.index == leaf:
-        return x
-    if op.index not in known:
-        inputs = [_evaluate(ops, ops[index], leaf, x, known) for index in op.inputs]
-        numbers = [value for value in inputs if value is not None]
-        value = _compute(op, numbers) if len(numbers) == len(inputs) else None
-        if value is None:
-            return None
-        known[op.index] = value
-    return known[op.index]
+def _reads_one(op: Op) -> bool:
+    """Whether all inputs of an op are alternatives of one operand."""
+    function = op.function
+    return function in _UNARY or function in _OF_ONE or (function == "comparison" and "other" in op.args)
 
 
 def _compute(op: Op, inputs: list[float]) -> float | None:

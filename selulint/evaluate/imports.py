@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selulint.evaluate.values import Imported, Module, Symbol, Unknown, Value
+from selulint.evaluate.numbers import NAMED
+from selulint.evaluate.values import Const, Imported, Module, Symbol, Unknown, Value
 from selulint.frameworks import SPECS, companions
 from selulint.frameworks.companions import BLOCKS
 from selulint.source import Source
@@ -25,6 +26,8 @@ MAX_HOPS = 16
 
 def binding(importer: str, dotted: str) -> Value:
     """What one imported name is bound to in a file."""
+    if dotted in NAMED:
+        return Const(NAMED[dotted])
     found = None if dotted in SPECS else find_import(importer, dotted)
     return Symbol(dotted) if found is None else Imported(dotted, *found)
 

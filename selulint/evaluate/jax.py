@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from selulint.evaluate.building import constants
 from selulint.evaluate.keras_weights import role
 from selulint.evaluate.machine import Machine
+from selulint.evaluate.parametrise import computed_by
 from selulint.evaluate.values import (
     ClassValue,
     Const,
@@ -38,6 +39,12 @@ def data(args: Arguments) -> Arguments:
     """The arguments of a layer's call without keys, states and switches."""
     kept = {name: value for name, value in args.keywords.items() if name not in _BESIDE}
     return args if len(kept) == len(args.keywords) else replace(args, keywords=kept)
+
+
+def state(layer: Layer, args: Arguments) -> Value | None:
+    """What Equinox's layers with a state take behind the data, and give back beside it."""
+    has_state = layer.spec.function == "batch_norm" or computed_by(layer) == "spectral_norm"
+    return args.get("state", 1) if has_state and layer.name.startswith("equinox.") else None
 
 
 def is_beside(name: str) -> bool:

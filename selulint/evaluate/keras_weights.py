@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import arrays
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
 _KERNELS = {"depthwise_conv1d": ("depthwise_initializer",), "depthwise_conv2d": ("depthwise_initializer",)}
+_NUMBERS = frozenset({"stddev", "mean", "scale", "factor", "minval", "maxval", "value"})
 # What an initialiser is told beside its law.
 _BESIDE = frozenset({"seed", "dtype", "verify_shape", "name"})
 # Laws that are right for SELU whatever the layer's size: as a default they need no finding and no fix.
@@ -49,7 +50,7 @@ _FITTING = frozenset({"lecun_normal", "lecun_uniform"})
 class Law:
     """An initialiser: the name of its law, its constant arguments, those that are not known, and where it is spelled.
 
-    `title` is its own last name component.
+    `title` is its own last name component; `hanging` are numbers that hang on unknown sizes.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Law:
     missing: tuple[str, ...]
     place: Place | None
     title: str = ""
+    hanging: Mapping[str, Value] = field(default_factory=dict)
 
 
 def law_of(wanted: Value) -> Law | None:
@@ -68,7 +70,8 @@ def law_of(wanted: Value) -> Law | None:
         case Layer() if wanted.spec.kind == "initialiser":
             known = constants(wanted.args)
             missing = tuple(key for key in wanted.args if key not in known and key not in _BESIDE)
-            return Law(_law(wanted.name), known, missing, wanted.place, wanted.name.rpartition(".")[2])
+            hanging = {key: wanted.args[key] for key in missing if key in _NUMBERS}
+            return Law(_law(wanted.name), known, missing, wanted.place, wanted.name.rpartition(".")[2], hanging)
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].kind == "initialiser":
             return Law(_law(wanted.name), _defaults(wanted.name), (), wanted.place, wanted.name.rpartition(".")[2])
         case DictValue() if not wanted.open and isinstance(config := wanted.entries.get("config"), DictValue):
@@ -262,7 +265,7 @@ def by_law(law: Law, shape: Sequence[Value] | None, is_default: bool = False) ->
     """The numbers that an initialiser draws for a shape."""
     told = {"unknown": law.missing} if law.missing else law.args
     init = Init("default" if is_default else law.title or law.name, None, is_default, law.place, told)
-    std = Unknown("a deviation") if law.missing or shape is None else _deviation(law, shape)
+    std = Unknown("a deviation") if len(law.missing) > len(law.hanging) or shape is None else _deviation(law, shape)
     sizes = tuple(shape) if shape is not None else None
     return Array({"mean": Const(0.0), "std": std, "init": init}, shape=sizes)
 
@@ -276,7 +279,8 @@ def _deviation(law: Law, shape: Sequence[Value]) -> Value:
 
     def compute(number: Number) -> float | None:
         fan_in = number(ins)
-        value = gain(law.name, law.args, fan_in, number(outs), units=number(shape[-1]))
+        args = {**law.args, **{name: number(each) for name, each in law.hanging.items()}}
+        value = gain(law.name, args, fan_in, number(outs), units=number(shape[-1]))
         return math.sqrt(value / fan_in) if value is not None and fan_in else None
 
     return Formula("a deviation", compute=compute)

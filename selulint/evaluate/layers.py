@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arrays, initialise, jax, keras, keras_legacy, variables
+from selulint.evaluate import arrays, initialise, jax, keras, keras_legacy, numbers, variables
 from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
 from selulint.evaluate.joining import join
 from selulint.evaluate.machine import Flow, Machine
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 # Functions that do with a number what an operator does.
 _OPERATORS = {"add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div}
 _TAKES_TENSORS = frozenset({"activation", "dropout", "norm", "parametric", "pool", "merge", "reshape"})
+# Functions with which activations are written out by hand.
+_OF_TENSORS = frozenset({"exp", "expm1"})
+_NUMERIC = {"sqrt": math.sqrt, "exp": math.exp, "expm1": math.expm1}
 # Functions of these packages may take a variable of the program as their kernel.
 _BY_HAND = ("tensorflow.", "keras.", "jax.")
 # What comes out of these has other channels than what goes in.
@@ -194,6 +199,9 @@ def apply(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
         return thread(vm, layer.cells["items"], args, place, bool(layer.cells.get("open")))
     if layer.spec.kind == "initialiser":
         return variables.drawn_by(layer, args, place)
+    if (state := jax.state(layer, args)) is not None:
+        inputs = inputs_of(vm, replace(args, positional=args.positional[:1], keywords={}))
+        return TupleValue((vm.builder.emit(draft(vm, layer, inputs, place)), state))
     inputs = inputs_of(vm, jax.data(args) if layer.name.startswith(jax.PACKAGES) else args)
     if keras.is_declared(layer.name):
         return keras.apply(vm, layer, inputs, place)
@@ -268,18 +276,24 @@ def apply_function(
     bound = bind(spec, args)
     values = [as_tensor(value) for value in args.all]
     tensors = [tensor for value in values for tensor in tensors_in(value)]
-    if not tensors and spec.kind in _TAKES_TENSORS:
+    if not tensors and (spec.kind in _TAKES_TENSORS or spec.function in _OF_TENSORS):
         tensors = [vm.builder.promote(value) for value in _parameters(values)]
     if not tensors:
-        return Unknown(f"`{name}` of something unknown")
-    if spec.function == "add" and len(tensors) == 1 and any(map(variables.is_vector, bound.values())):
+        return _of_numbers(name, spec.function, args)
+    vector = next(filter(variables.is_vector, bound.values()), None)
+    if spec.function == "add" and len(tensors) == 1 and vector is not None:
+        variables.add_bias(vm, tensors, vector)
         return tensors[0]
     operation = _OPERATORS.get(spec.function) if len(tensors) == 1 and len(args.all) == 2 else None
     if operation is not None and any(isinstance(value, Const) for value in values):
         return binary(vm, operation, values[0], values[1], place)
     weight, count = arrays.weight_among(name, spec.function, bound), None
+    if spec.function == "einsum":
+        weight = arrays.init_of_contracted(args.positional, bound.get("axes"))
     if name.startswith(_BY_HAND) and spec.kind in ("parametric", "merge"):
         weight, count = weight or variables.weight_of(spec.function, bound), variables.width_of(spec.function, bound)
+    if weight is None and spec.function == "matmul" and len(tensors) == 1 and variables.is_entry(vm, values[-1]):
+        weight = initialise.UNKNOWN_INIT
     is_call_of_symbol = symbol is None or getattr(place.syntax, "func", None) is symbol.syntax
     kind = Kind.PARAMETRIC if weight is not None else _KINDS.get(spec.kind, Kind.OPAQUE)
     factor: Mapping[str, Any] = {key: value for key, value in constants(bound).items() if key != "input"}
@@ -304,8 +318,19 @@ def apply_function(
             spelled=places(bound),
         )
     )
+    if kind is Kind.PARAMETRIC or spec.function == "identity":
+        biased = [result] if kind is Kind.PARAMETRIC else tensors  # `tf.nn.bias_add`
+        variables.add_bias(vm, biased, bound.get("bias", bound.get("biases")))
     wanted = bound.get("activation") if kind is Kind.PARAMETRIC else None  # `tf.layers.dense(x, 64, tf.nn.relu)`
     return result if wanted is None else keras.activate(vm, wanted, result, place, place, None)
+
+
+def _of_numbers(name: str, function: str, args: Arguments) -> Value:
+    """What a function on tensors makes of a number (`jnp.sqrt(2)`)."""
+    first = args.positional[0] if len(args.all) == len(args.positional) == 1 else None
+    if function in _NUMERIC and isinstance(first, Const):
+        return numbers.combined(_NUMERIC[function], first)
+    return Unknown(f"`{name}` of something unknown")
 
 
 def _features(vm: Machine, function: str, tensors: list[Tensor], bound: Mapping[str, Value]) -> int | None:

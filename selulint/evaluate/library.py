@@ -193,6 +193,7 @@ _RECORDS = (
     "types.SimpleNamespace argparse.Namespace easydict.EasyDict addict.Dict munch.Munch box.Box "
     "ml_collections.ConfigDict ml_collections.config_dict.ConfigDict omegaconf.OmegaConf.create"
 ).split()
+_ERRORS = ("math", "scipy.special")
 _MATH = "sqrt log log2 log10 exp floor ceil pow".split()
 
 
@@ -262,6 +263,7 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "torch.nn.init._calculate_fan_in_and_fan_out": _fans,
     "torch.nn.init._calculate_correct_fan": _correct_fan,
     "math.prod": _pure_symbol(math.prod),
+    **{f"{room}.{name}": _pure_symbol(getattr(math, name)) for room in _ERRORS for name in ("erf", "erfc")},
     "math.isqrt": _pure_symbol(math.isqrt),
     "numpy.power": _pure_symbol(math.pow),
     "numpy.float32": _pure_symbol(float),
@@ -297,6 +299,8 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
         for room in ("", "parametrizations.")
         for name in ("weight_norm", "spectral_norm", "orthogonal")
     },
+    "equinox.nn.SpectralNorm": parametrise.wrapper("spectral_norm"),
+    "equinox.nn.WeightNorm": parametrise.wrapper("weight_norm"),
     **{f"torch.nn.utils.remove_{name}": parametrise.release for name in ("weight_norm", "spectral_norm")},
     "torch.nn.utils.parametrize.remove_parametrizations": parametrise.release,
     "torch.nn.parallel.data_parallel": _data_parallel,

@@ -98,6 +98,7 @@ class Machine:
         self.generation = 0
         self.oldest_written = 0
         self._parts: dict[tuple[Unknown, Any], Unknown] = {}
+        self.wholes: dict[Unknown, tuple[Unknown, Any]] = {}
         # Conventional names (`nn`, `F`, `tf`) that nothing in the file binds, as far as the file uses them.
         self.assumed: dict[str, str] = {}
         self._usual = 0
@@ -236,6 +237,7 @@ class Machine:
                 f"attribute `{key}` of something unknown" if isinstance(key, str) else "an item of something unknown"
             )
             found = self._parts[whole, key] = Unknown(reason, whole.parameter)
+            self.wholes[found] = whole, key
         return found
 
     @contextmanager

@@ -8,6 +8,12 @@ from typing import Any
 
 from selulint.evaluate.values import Const, Formula, Number, Unknown, Value
 
+# Numbers that packages have under a name.
+NAMED: dict[str, float] = {
+    f"{package}.{name}": getattr(math, name)
+    for package in ("math", "numpy", "jax.numpy", "torch")
+    for name in ("pi", "e")
+}
 # Formulas are computed recursively; a loop that grows one without end is not worth following.
 _MAX_DEPTH = 40
 # Sizes that layers may have. In the last two worlds every other unknown is small and every other one large, both ways

@@ -388,7 +388,7 @@ def _covered(model: Model, others: list[Model]) -> bool:
     return not model.unfinished and all(
         op.place in (fed if model.reads_input(op) else places)
         for op in model.ops
-        if op.kind in telling and op.place is not None
+        if (op.kind in telling or op.handwritten is not None) and op.place is not None
     )
 
 

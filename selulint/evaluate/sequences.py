@@ -159,7 +159,7 @@ def like(model: Value, items: tuple[Value, ...], more: bool) -> Value:
 def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     """The value of `value[index]`."""
     if isinstance(value, Tensor) or (isinstance(value, BoundMethod) and tensors_in(value.receiver)):
-        return tensors.index(vm, value, place)
+        return tensors.index(vm, value, place, index)
     found: Value
     if isinstance(value, Either):
         found = join([get_item(vm, option, index, place) for option in value.options])

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from selulint.evaluate import attributes, calls, imports, initialise, modules, order, sequences
+from selulint.evaluate import attributes, calls, imports, initialise, modules, order, sequences, tensors
+from selulint.evaluate.building import tensors_in
 from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
@@ -21,6 +22,7 @@ from selulint.evaluate.values import (
     ListValue,
     ModuleAttribute,
     Scope,
+    Tensor,
     TupleValue,
     Unknown,
     Value,
@@ -56,8 +58,7 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
         owner = evaluate(vm, target.value, scope)
         attributes.put(vm, owner, target.attr, value, place_of(target, scope))
     elif kind is ast.Subscript and not isinstance(target.slice, ast.Tuple | ast.Slice):
-        owner = evaluate(vm, target.value, scope)
-        sequences.set_item(vm, owner, evaluate(vm, target.slice, scope), value)
+        _assign_item(vm, target, value, scope)
     elif kind is ast.Subscript and isinstance(target.slice, ast.Slice):
         owner = evaluate(vm, target.value, scope)
         sequences.set_slice(vm, owner, slice_bounds(vm, target.slice, scope), value)
@@ -65,6 +66,14 @@ def assign(vm: Machine, target: Any, value: Value, scope: Scope) -> None:
         _unpack(vm, target.elts, value, scope)
     elif kind is ast.Starred:
         assign(vm, target.value, value, scope)
+
+
+def _assign_item(vm: Machine, target: ast.Subscript, value: Value, scope: Scope) -> None:
+    owner, index = evaluate(vm, target.value, scope), evaluate(vm, target.slice, scope)
+    if not isinstance(owner, Tensor):
+        sequences.set_item(vm, owner, index, value)
+    elif type(target.value) is ast.Name and tensors.is_mask(vm, index) and tensors_in(value):
+        assign(vm, target.value, tensors.selected(vm, index, value, owner, place_of(target, scope)), scope)
 
 
 def module_of(scope: Scope) -> Scope:

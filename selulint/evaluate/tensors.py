@@ -40,7 +40,9 @@ def binary(vm: Machine, operation: type, left: Value, right: Value, place: Place
     both = bool(tensors_in(left)) and bool(tensors_in(right))
     other = right if tensors_in(left) else left
     if operation is ast.Add and variables.is_vector(other):
-        return left if other is right else right
+        data = left if other is right else right
+        variables.add_bias(vm, [data], other)
+        return data
     if operation is ast.MatMult and isinstance(other, Array):
         weight = arrays.init_of_weight(other, "matmul") if other is right else arrays.init_of_left(other)
         return emit(vm, Kind.PARAMETRIC, "matmul", [left, right], place, weight=weight)
@@ -83,9 +85,26 @@ def scale(vm: Machine, value: Value, place: Place) -> Value:
     return emit(vm, Kind.SCALE, "scale", [value], place, args={"factor": -1})
 
 
-def index(vm: Machine, value: Value, place: Place) -> Value:
+def invert(vm: Machine, value: Value, place: Place) -> Value:
+    """The other places of a mask."""
+    return emit(vm, Kind.OPAQUE, "logical_not", [value], place)
+
+
+def index(vm: Machine, value: Value, place: Place, which: Value | None = None) -> Value:
     """Part of a tensor (or of what a layer returned beside it)."""
-    return emit(vm, Kind.RESHAPE, "index", [value], place)
+    return emit(vm, Kind.RESHAPE, "masked" if is_mask(vm, which) else "index", [value], place)
+
+
+def is_mask(vm: Machine, value: Value | None) -> bool:
+    """Whether a value is what a comparison with a tensor gives."""
+    if not isinstance(value, Tensor) or not all(vm.builder.base <= source < vm.builder.end for source in value.sources):
+        return False
+    return all(vm.builder.op(source).function in ("comparison", "logical_not") for source in value.sources)
+
+
+def selected(vm: Machine, mask: Value, value: Value, other: Value, place: Place) -> Value:
+    """`value` where a mask holds, `other` elsewhere."""
+    return emit(vm, Kind.OPAQUE, "where", [mask, value, other], place)
 
 
 def opaque(vm: Machine, reason: str, inputs: Sequence[Value], place: Place, **args: Any) -> Value:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeGuard
 
 from selulint.evaluate import arrays
+from selulint.evaluate.building import sources, tensors_in
 from selulint.evaluate.fans import product
 from selulint.evaluate.keras_weights import Law, by_law, law_of
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import Array, Const, Layer, ListValue, TupleValue, Unknown, Value
-from selulint.graph import Init, Place
+from selulint.graph import Init, Kind, Place
 
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
@@ -51,6 +53,8 @@ def get_variable(vm: Machine, args: Arguments, place: Place) -> Value:
     law = Law("glorot_uniform", {}, (), None) if is_default or wanted is None else law_of(wanted)
     if law is None:
         return Unknown("a variable")
+    if law.args.get("stddev", 0) is None:
+        law = replace(law, args={**law.args, "stddev": 1.0})  # where variables are got, TF 1's default is meant
     made = by_law(law, sizes, is_default)
     made.trained = True
     return made
@@ -73,7 +77,7 @@ def weight_of(function: str, bound: Mapping[str, Value]) -> Init | None:
     if kernel is None:
         return None
     sizes = kernel.shape
-    if sizes is None or len(sizes) < 2 or "transpose" in function or function == "einsum":
+    if sizes is None or len(sizes) < 2 or "transpose" in function:
         return arrays.init_for(kernel, lambda number: None)
     fan: Value = product(sizes[:2] if function.startswith("depthwise") else sizes[:-1])
     return arrays.init_for(kernel, lambda number: number(fan))
@@ -88,9 +92,28 @@ def width_of(function: str, bound: Mapping[str, Value]) -> int | None:
     return last.value if isinstance(last, Const) and isinstance(last.value, int) else None
 
 
-def is_vector(value: Value) -> bool:
+def is_entry(vm: Machine, value: Value | None) -> bool:
+    """Whether something unknown is an entry of a container that callers pass and no data: `weights["hidden"]`."""
+    if not isinstance(value, Unknown) or value not in vm.wholes:
+        return False
+    container, key = vm.wholes[value]
+    return container.parameter and isinstance(key, tuple) and container not in vm.builder.promoted
+
+
+def is_vector(value: Value) -> TypeGuard[Array]:
     """Whether an array is one number for each channel: added, it is a bias."""
     return isinstance(value, Array) and value.shape is not None and len(value.shape) == 1
+
+
+def add_bias(vm: Machine, layers: Sequence[Value], vector: Value | None) -> None:
+    """Tell layers that are made by hand of the vector that is added to what they compute."""
+    if vector is None or not is_vector(vector):
+        return
+    for source in sources(tensors_in(TupleValue(tuple(layers)))):
+        if vm.builder.base <= source < vm.builder.end:
+            draft = vm.builder.op(source)
+            if draft.kind is Kind.PARAMETRIC and draft.layer is None and draft.bias is None:
+                draft.bias = arrays.init_of_bias(vector)
 
 
 def placeholder(vm: Machine, args: Arguments, place: Place) -> Value:

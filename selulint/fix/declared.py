@@ -66,6 +66,8 @@ def _beside(draft: Draft, op: Op, ending: str, package: str) -> str:
     symbol = op.symbol
     text = symbol.text if symbol is not None else ""
     root = text.removesuffix(ending)
+    if root.endswith("slim.layers"):
+        root = root.removesuffix(".layers")  # a module of layers only; Slim itself has the initialisers too
     if root != text and root.replace(".", "").isidentifier():
         return f"{root}.variance_scaling_initializer"
     first = text.partition(".")[0]

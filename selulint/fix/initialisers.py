@@ -134,7 +134,8 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
 
 def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     bias = op.bias
-    place = bias.place if bias is not None else None
+    assert bias is not None
+    place = bias.place
     if not made.first("bias initialiser", place):
         return
     assert place is not None
@@ -148,5 +149,5 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
         zeros_at(made.draft, op, place)
     elif may_write_more(made.draft, place):
         raise Refused("the initialiser may also write parameters that are no biases")
-    elif not write_zeros(made.draft, place):
+    elif not bias.name.endswith("_") or not write_zeros(made.draft, place):
         raise Refused("the bias cannot be set to zero here")

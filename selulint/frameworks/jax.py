@@ -62,6 +62,7 @@ _NUMPY: Table = {
         ("concatenate=concat stack=stack", "arrays, axis=0", ""),
         ("dot=matmul matmul=matmul", "a, b", ""),
         ("einsum=einsum", "subscripts, *operands, **kwargs", ""),
+        ("tensordot=einsum", "a, b, axes=2", ""),
         ("add=add subtract=subtract multiply=multiply divide=divide maximum=maximum minimum=minimum", "x, y", ""),
     ),
     "pool": (("mean=mean sum=sum", _AXIS, ""),),
@@ -78,7 +79,7 @@ _NUMPY: Table = {
         ("asarray=identity array=identity", "a, dtype=None", ""),
     ),
     "opaque": (
-        ("abs=abs exp=exp log=log sqrt=sqrt square=square sin=sin cos=cos", "x", ""),
+        ("abs=abs exp=exp expm1=expm1 log=log sqrt=sqrt square=square sin=sin cos=cos", "x", ""),
         ("max=max min=min var=var std=std", _AXIS, ""),
         ("clip=clamp", "a, a_min=None, a_max=None", ""),
         ("power=power", "x1, x2", ""),

@@ -30,7 +30,15 @@ _NN: Table = {
             "input, filters, output_shape, strides, padding='SAME', data_format='NHWC', dilations=None, name=None",
             "",
         ),
+        ("convolution=conv2d", "input, filters, strides=None, padding='VALID', name=None", ""),
+        ("atrous_conv2d=conv2d", "value, filters, rate, padding, name=None", ""),
+        (
+            "separable_conv2d=separable_conv2d",
+            "input, depthwise_filter, pointwise_filter, strides, padding, data_format=None, dilations=None, name=None",
+            "",
+        ),
         ("xw_plus_b=linear", "x, weights, biases, name=None", ""),
+        ("relu_layer=linear", "x, weights, biases, name=None, *, activation=tensorflow.nn.relu", ""),
         ("embedding_lookup=embedding", "params, ids, max_norm=None, name=None", ""),
     ),
     "norm": (
@@ -75,7 +83,7 @@ _MATH: Table = {
     "pool": (("reduce_mean=mean reduce_sum=sum", "input_tensor, axis=None, keepdims=False, name=None", ""),),
     "opaque": (
         ("reduce_max=max reduce_min=min", "input_tensor, axis=None, keepdims=False, name=None", ""),
-        ("abs=abs exp=exp log=log sqrt=sqrt square=square sin=sin cos=cos", "x, name=None", ""),
+        ("abs=abs exp=exp expm1=expm1 log=log sqrt=sqrt square=square sin=sin cos=cos", "x, name=None", ""),
         ("pow=power", "x, y, name=None", ""),
     ),
 }
@@ -86,6 +94,7 @@ _TOP: Table = {
         ("stack=stack", "values, axis=0, name=None", ""),
         ("matmul=matmul", "a, b, transpose_a=False, transpose_b=False, name=None", ""),
         ("einsum=einsum", "equation, *inputs, **kwargs", ""),
+        ("tensordot=einsum", "a, b, axes, name=None", ""),
     ),
     "reshape": (
         ("reshape=reshape", "tensor, shape, name=None", ""),

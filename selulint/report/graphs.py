@@ -17,11 +17,14 @@ _SIZES = (
     ("in_channels", "out_channels"),
     ("units",),
     ("filters",),
+    ("num_outputs",),
+    ("features",),
+    ("output_size",),
+    ("output_channels",),
     ("num_features",),
-    ("p",),
-    ("rate",),
     ("factor",),
 )
+_RATES = (("p",), ("rate",))
 _COLOURS = {
     Kind.PARAMETRIC: "#2f6fb2",
     Kind.ACTIVATION: "#2e8b57",
@@ -163,7 +166,8 @@ def _what(op: Op) -> str:
     """`linear 64 -> 256`, or why an op is not understood."""
     if op.kind is Kind.OPAQUE:
         return f"? {op.function}"
-    sizes = next((pair for pair in _SIZES if any(op.args.get(name) is not None for name in pair)), ())
+    named = _RATES if op.kind is Kind.DROPOUT else _SIZES
+    sizes = next((pair for pair in named if any(op.args.get(name) is not None for name in pair)), ())
     shown = " -> ".join("?" if (value := op.args.get(name)) is None else f"{value}" for name in sizes)
     rivals = f" or {' or '.join(sorted(op.rivals))}" if op.rivals else ""
     return " ".join(filter(None, (op.function, shown))) + rivals

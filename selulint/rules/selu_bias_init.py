@@ -46,7 +46,7 @@ def selu_bias_init(model: Model) -> Iterator[Finding]:
     """
     by_place: dict[Place, list[Op]] = {}
     for op in model.of(Kind.PARAMETRIC):
-        is_sum = op.function in WEIGHTED_SUMS
+        is_sum = op.function in WEIGHTED_SUMS or op.function == "matmul"
         if is_sum and op.bias and op.bias.place and starts_off_zero(op) and model.fed(op, "selu"):
             by_place.setdefault(op.bias.place, []).append(op)
     for place, ops in by_place.items():

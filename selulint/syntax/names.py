@@ -36,6 +36,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("tensorflow.contrib.slim.layers", "tensorflow.contrib.layers"),
     ("tensorflow.contrib.slim.initializers", "tensorflow.contrib.layers"),
     ("tensorflow.contrib.slim", "tensorflow.contrib.layers"),
+    ("tensorflow.contrib.layers.layers", "tensorflow.contrib.layers"),
     ("tensorflow.contrib.framework.python.ops.arg_scope", "tensorflow.contrib.framework"),
     ("tensorflow.contrib.framework.python.ops", "tensorflow.contrib.framework"),
     ("tensorflow.contrib.framework.arg_scope", "tensorflow.contrib.layers.arg_scope"),
