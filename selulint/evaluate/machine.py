@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -84,6 +85,8 @@ class Machine:
         self.created: list[Layer | Instance] = []
         self.order = Order()
         self.used: set[int] = set()
+        # The arms of conditions that defaults decide which calls within the file leave alone.
+        self.left_out: set[ast.AST] = set()
         # Keras's registry of names for the user's own activations, initialisers and layers.
         self.custom = DictValue()
         self.calls: list[FunctionValue] = []
@@ -245,6 +248,19 @@ class Machine:
         """While this holds, symbols that are evaluated were selected by the string default at `chooser`."""
         before = self.chooser
         self.chooser = chooser or before
+        try:
+            yield
+        finally:
+            self.chooser = before
+
+    @contextmanager
+    def decided_by(self, test: Value, *others: ast.AST) -> Iterator[None]:
+        """While this holds, the arm runs that a condition leads into; `others` is what it leaves out."""
+        before = self.chooser
+        if isinstance(test, Const):
+            self.chooser = test.chooser or before
+            if test.omitted:
+                self.left_out.update(others)
         try:
             yield
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,7 +79,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
         for model in root.models:
             model.part = id(root.node) in used
             found.append(model)
-    kept = found if parts else _without_covered(found)
+    kept = found if parts else _without_covered(vm, found)
     trained = triage.trained_weights(file.source.text)
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
@@ -169,7 +169,7 @@ def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
         if _is_dead(vm, cls, each.name):
             continue
         if len(each.parameters[0]) == 1 and "staticmethod" not in each.decorators:
-            invoke(vm, each, Arguments((instance,)), None)
+            invoke(vm, each, Arguments((instance,), outside=True), None)
 
 
 def _is_dead(vm: Machine, cls: ClassValue, name: str) -> bool:
@@ -199,14 +199,14 @@ def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, 
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
     unknowns = _unknown_arguments(vm, function, skip).positional
     before = len(vm.builder.ops)
-    result = invoke(vm, function, Arguments((*first, *unknowns)), None)
+    result = invoke(vm, function, Arguments((*first, *unknowns), outside=True), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
     if not promoted:
         return result
     vm.builder = vm.builder.until(before)  # an object's constructor may have made tensors
     vm.created.clear()
     known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
-    return invoke(vm, function, Arguments((*first, *known)), None)
+    return invoke(vm, function, Arguments((*first, *known), outside=True), None)
 
 
 def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Value]:
@@ -216,10 +216,10 @@ def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Va
 def _unknown_arguments(vm: Machine, function: Any, skip: int = 1) -> Arguments:
     """Unknowns for the parameters that have no default; records of the file, told by annotations, with their defaults."""
     if not isinstance(function, FunctionValue):
-        return Arguments()
+        return Arguments(outside=True)
     params = function.node.args
     required = [p for p in (*params.posonlyargs, *params.args)[skip:] if p.arg not in function.defaults]
-    return Arguments(tuple(_unknown(vm, function, param) for param in required))
+    return Arguments(tuple(_unknown(vm, function, param) for param in required), outside=True)
 
 
 def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
@@ -227,7 +227,7 @@ def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
     if type(annotation) is ast.Name and annotation.id in vm.file.bindings:
         cls = vm.lookup(function.scope, annotation.id)
         if isinstance(cls, ClassValue) and records.is_record(cls) and not jax.is_module(cls):
-            return instantiate(vm, cls, Arguments(), Place(annotation, function.unit))
+            return instantiate(vm, cls, Arguments(outside=True), Place(annotation, function.unit))
     return Unknown(f"parameter `{param.arg}`", parameter=True)
 
 
@@ -252,7 +252,7 @@ def _evaluate(
             if model is not None:
                 found.append(model)
         own = _model(vm, name, built, result, None, owner)
-        if own is not None and not _covered(own, found):
+        if own is not None and not _covered(own, found, ()):
             found.append(own)
     except (BudgetExhausted, RecursionError, OverflowError):
         found = [_unfinished(vm, node, name)]
@@ -320,7 +320,7 @@ def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
 def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
     entry = _entry(module.cls) if isinstance(module, Instance) else None
     if entry is None:
-        return Arguments((vm.builder.input(),))
+        return Arguments((vm.builder.input(),), outside=True)
     names = entry.parameters[0][1:]
     is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
     tensors: tuple[Value, ...] = tuple(
@@ -332,7 +332,7 @@ def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
         tensors = (vm.builder.input(),)
     if not tensors and names:
         tensors = (vm.builder.input(),)
-    return Arguments(tensors)
+    return Arguments(tensors, outside=True)
 
 
 def _model(
@@ -380,21 +380,29 @@ def _framework(ops: tuple[Op, ...]) -> str:
     return "torch"
 
 
-def _covered(model: Model, others: list[Model]) -> bool:
-    """Whether other models show every layer and activation of this one, and all that they do to data."""
+def _covered(model: Model, others: list[Model], left_out: Collection[int]) -> bool:
+    """Whether other models show every layer and activation of this one, and all that they do to data.
+
+    Norms and dropouts of a SELU network whose nodes are `left_out` are switched off wherever the file uses them; of any
+    other network they are shown, since a fix that makes it a SELU network has to change them too.
+    """
+    if any(op.function != "selu" for op in model.of(Kind.ACTIVATION)):
+        left_out = ()
     places = {op.place for other in others for op in other.ops if op.place is not None}
     fed = {op.place for other in others for op in other.ops if op.place is not None and other.reads_input(op)}
     telling = (Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM)
     return not model.unfinished and all(
         op.place in (fed if model.reads_input(op) else places)
+        or (op.kind in (Kind.DROPOUT, Kind.NORM) and id(op.place.syntax) in left_out)
         for op in model.ops
         if (op.kind in telling or op.handwritten is not None) and op.place is not None
     )
 
 
-def _without_covered(found: list[Model]) -> list[Model]:
+def _without_covered(vm: Machine, found: list[Model]) -> list[Model]:
     whole = [model for model in found if not model.part]
-    return whole + [model for model in found if model.part and not _covered(model, whole)]
+    left_out = {id(node) for arm in vm.left_out for node in ast.walk(arm)}
+    return whole + [model for model in found if model.part and not _covered(model, whole, left_out)]
 
 
 def _group(found: list[Model]) -> None:
