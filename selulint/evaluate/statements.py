@@ -241,6 +241,7 @@ def _fits(vm: Machine, pattern: Any, subject: Value, scope: Scope) -> bool | Non
     if kind is not ast.MatchValue or not isinstance(subject, Const):
         return None
     wanted = evaluate(vm, pattern.value, scope)
+    vm.ask(subject, wanted)
     return bool(wanted.value == subject.value) if isinstance(wanted, Const) else None
 
 
