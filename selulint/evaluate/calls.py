@@ -127,7 +127,16 @@ def _call_partial(vm: Machine, partial: Any, args: Arguments, place: Place) -> V
     return call(vm, partial.function, merged, place)
 
 
+# Methods that look an option up: the default behind its name is that of a parameter.
+_LOOKUPS = frozenset({"get", "pop", "setdefault"})
+
+
 def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
+    called = getattr(place.syntax, "func", None)
+    if isinstance(function, Unknown) and type(called) is ast.Attribute and called.attr in _LOOKUPS:
+        default = methods.looked_up(args.get("default", 1))
+        if default is not None:
+            return default
     initialise.escape(vm, "", args.all)
     reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
     # An unknown object that is applied to one thing: by all conventions a module.
@@ -248,7 +257,7 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope) -> None:
             if default is None:
                 cells[name] = Unknown(f"parameter `{name}`", parameter=True)
             else:
-                cells[name] = default if args.outside or name in _PASSED_UNSEEN else _settled(default)
+                cells[name] = methods.free(default) if args.outside or name in _PASSED_UNSEEN else _settled(default)
 
 
 # Keras hands these on to every layer by itself.
