@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from selulint.evaluate.building import SELF_NORMALIZING
 from selulint.evaluate.values import Const, FunctionValue, Value
 from selulint.graph import Kind, Model, Op, Place
 
@@ -12,7 +13,6 @@ from selulint.graph import Kind, Model, Op, Place
 MAX_OTHERS = 3
 # Stands for every string that nothing is compared with.
 _ANOTHER = "another"
-_SELF_NORMALIZING = frozenset({"selu", "alpha_dropout", "feature_alpha_dropout"})
 # Where an option may have one of these, another stands for it otherwise.
 _CHOSEN = (Kind.ACTIVATION, Kind.DROPOUT)
 # The functions among which an option chooses at each place.
@@ -71,9 +71,9 @@ def tell(models: Sequence[Model], found: Options) -> None:
     The default of an option is told where it is spelled.
     """
     for op in (op for model in models for op in model.ops):
-        if op.place is not None and op.rivals & _SELF_NORMALIZING:
+        if op.place is not None and op.rivals & SELF_NORMALIZING:
             found[op.place] = found.get(op.place, frozenset()) | op.rivals
-    options = {place: functions & _SELF_NORMALIZING for place, functions in found.items()}
+    options = {place: functions & SELF_NORMALIZING for place, functions in found.items()}
     for model in models if any(options.values()) else ():
         model.ops = tuple(
             replace(op, rivals=options[op.place])
