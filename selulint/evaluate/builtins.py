@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, attributes, modules, numbers, sequences, tensors
+from selulint.evaluate import arithmetic, attributes, methods, modules, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
@@ -235,6 +235,8 @@ def _getattr(vm: Machine, args: Arguments, place: Place) -> Value:
         name = args.positional[1]
         where = name.place if name.assumed and name.place is not None else place
         found = attributes.get(vm, args.positional[0], name.value, where)
+        if isinstance(found, Unknown):
+            return methods.looked_up(args.get("default", 2)) or found
         return Symbol(found.name, where, name.place if name.assumed else None) if isinstance(found, Symbol) else found
     return Unknown("getattr with a name that is not known")
 

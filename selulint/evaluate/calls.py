@@ -67,7 +67,7 @@ from selulint.graph import Place
 class Arguments:
     """The arguments of a call; `open` means that stars bring more that nobody knows.
 
-    `outside` says that only what callers from outside the file pass on may be among them.
+    `outside` says that callers from outside the file make the call, or that only what they pass on may be among the rest.
     """
 
     positional: tuple[Value, ...] = ()
@@ -127,7 +127,16 @@ def _call_partial(vm: Machine, partial: Any, args: Arguments, place: Place) -> V
     return call(vm, partial.function, merged, place)
 
 
+# Methods that look an option up: the default behind its name is that of a parameter.
+_LOOKUPS = frozenset({"get", "pop", "setdefault"})
+
+
 def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
+    called = getattr(place.syntax, "func", None)
+    if isinstance(function, Unknown) and type(called) is ast.Attribute and called.attr in _LOOKUPS:
+        default = methods.looked_up(args.get("default", 1))
+        if default is not None:
+            return default
     initialise.escape(vm, "", args.all)
     reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
     # An unknown object that is applied to one thing: by all conventions a module.
@@ -188,7 +197,7 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
     if function.owner is not None and args.positional and "staticmethod" not in function.decorators:
         scope.instance = args.positional[0]
-    bind(function, args, scope, from_outside=not vm.calls)
+    bind(function, args, scope)
     vm.used.add(id(function.node))
     vm.calls.append(function)
     vm.frames.append(scope)
@@ -216,12 +225,13 @@ def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
     return result
 
 
-def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: bool = False) -> None:
+def bind(function: FunctionValue, args: Arguments, scope: Scope) -> None:
     """Bind arguments to parameters; what nobody passes takes its default, else it is an unknown parameter.
 
-    A call `from_outside` is one that the file does not make: what its star parameters collect is unknown. Handed on to
-    other parameters it leaves them their defaults, as for any parameter that callers from outside may set.
+    Of a call that the file does not make, what the star parameters collect is unknown. Handed on to other parameters it
+    leaves them their defaults, as for any parameter that callers from outside may set.
     """
+    from_outside = args.outside and not args.open
     names, keyword_names, star, stars = function.parameters
     cells = scope.cells
     for name, value in zip(names, args.positional, strict=False):
@@ -243,8 +253,22 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: b
     is_open = args.open and not args.outside
     for name in keyword_names:
         if name not in cells:
-            unknown = Unknown(f"parameter `{name}`", parameter=True)
-            cells[name] = unknown if is_open else function.defaults.get(name, unknown)
+            default = None if is_open else function.defaults.get(name)
+            if default is None:
+                cells[name] = Unknown(f"parameter `{name}`", parameter=True)
+            else:
+                cells[name] = methods.free(default) if args.outside or name in _PASSED_UNSEEN else _settled(default)
+
+
+# Keras hands these on to every layer by itself.
+_PASSED_UNSEEN = frozenset({"training", "mask"})
+
+
+def _settled(default: Value) -> Value:
+    """A default that a call of the file's own leaves alone: nobody else has a say in it."""
+    if type(default) is Const and default.assumed and isinstance(default.value, bool | int | float):
+        return Const(default.value, default.place, omitted=True)
+    return default
 
 
 def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, place: Place | None) -> Value:

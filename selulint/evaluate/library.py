@@ -14,6 +14,7 @@ from selulint.evaluate import (
     builtins,
     contrib,
     keras_weights,
+    methods,
     layers,
     numbers,
     order,
@@ -236,6 +237,10 @@ _TRANSPARENT = (
     "flax.linen.checkpoint flax.nnx.jit flax.nnx.remat haiku.remat haiku.to_module"
 ).split()
 
+def _environment(vm: Machine, args: Arguments, place: Place) -> Value:
+    return methods.looked_up(args.get("default", 1)) or Unknown("a variable of the environment")
+
+
 SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **dict.fromkeys(_RECORDS, builtins.make_dict),
     **dict.fromkeys(_SHAPES, _shape),
@@ -285,6 +290,8 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "collections.namedtuple": records.named_tuple,
     "typing.NamedTuple": records.named_tuple,
     "typing.cast": lambda vm, args, place: args.positional[1] if len(args.positional) == 2 else Unknown("a cast"),
+    "os.environ.get": _environment,
+    "os.getenv": _environment,
     "operator.mul": _operator(ast.Mult),
     "operator.add": _operator(ast.Add),
     "collections.OrderedDict": builtins.make_dict,

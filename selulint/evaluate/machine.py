@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -84,6 +85,11 @@ class Machine:
         self.created: list[Layer | Instance] = []
         self.order = Order()
         self.used: set[int] = set()
+        # The arms of conditions that defaults decide which calls within the file leave alone.
+        self.left_out: set[ast.AST] = set()
+        # The strings with which defaults are compared, by the place of the default, and what such options choose among.
+        self.asked: dict[Place, set[str]] = {}
+        self.options: dict[Place, frozenset[str]] = {}
         # Keras's registry of names for the user's own activations, initialisers and layers.
         self.custom = DictValue()
         self.calls: list[FunctionValue] = []
@@ -245,6 +251,25 @@ class Machine:
         """While this holds, symbols that are evaluated were selected by the string default at `chooser`."""
         before = self.chooser
         self.chooser = chooser or before
+        try:
+            yield
+        finally:
+            self.chooser = before
+
+    def ask(self, value: Value, *others: Value) -> None:
+        """Note with what an assumed string is compared, or by what keys it chooses."""
+        if isinstance(value, Const) and value.assumed and isinstance(value.value, str) and value.place is not None:
+            strings = {each.value for each in others if isinstance(each, Const) and isinstance(each.value, str)}
+            self.asked.setdefault(value.place, set()).update(strings)
+
+    @contextmanager
+    def decided_by(self, test: Value, *others: ast.AST) -> Iterator[None]:
+        """While this holds, the arm runs that a condition leads into; `others` is what it leaves out."""
+        before = self.chooser
+        if isinstance(test, Const):
+            self.chooser = test.chooser or before
+            if test.omitted:
+                self.left_out.update(others)
         try:
             yield
         finally:

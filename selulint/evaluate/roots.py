@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from selulint.evaluate import calls, jax, layers, modules, order, records
+from selulint.evaluate import calls, jax, layers, modules, options, order, records
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.handwritten import recognised
@@ -36,6 +37,8 @@ STEPS_FOR_CALLERS = 20_000
 _INITIALISES = re.compile(
     r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
+_SELU = re.compile("selu", re.IGNORECASE)
+_NO_CHOICE: Mapping[str, Value] = {}
 _ENTRIES = ("forward", "call", "__call__")
 _SEQUENTIAL = "torch.nn.Sequential"
 _FRAMEWORKS = {
@@ -69,7 +72,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
             roots.extend(_class_roots(vm, value))
         elif isinstance(value, FunctionValue) and _is_relevant(file, value):
             if file.statements[value.unit.index].marked:
-                roots.append(_evaluate(vm, value.node, value.name, _call_with_unknowns(vm, value)))
+                roots.extend(_function_roots(vm, value))
             else:
                 callers.append(value)
     roots.extend(_callers(vm, callers))
@@ -79,7 +82,8 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
         for model in root.models:
             model.part = id(root.node) in used
             found.append(model)
-    kept = found if parts else _without_covered(found)
+    options.tell(found, vm.options)
+    kept = found if parts else _without_covered(vm, found)
     trained = triage.trained_weights(file.source.text)
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
@@ -137,6 +141,24 @@ def _script(vm: Machine) -> _Root:
     return _evaluate(vm, None, "module", run)
 
 
+def _others(
+    vm: Machine, root: _Root, name: str, function: Value | None, run: Callable[[dict[str, Value]], Value]
+) -> Iterable[_Root]:
+    """The same root with other values for the options of `function`: only files with SELU are worth the time."""
+    if not _SELU.search(vm.file.source.text):
+        return
+    roots = [_evaluate(vm, root.node, name, partial(run, each)) for each in options.others(vm.asked, function)]
+    kept = options.compared(root.models, [each.models for each in roots], vm.options)
+    for each in roots:
+        yield replace(each, models=[model for model in each.models if model in kept and not _covered(model, root.models, ())])
+
+
+def _function_roots(vm: Machine, function: FunctionValue) -> Iterable[_Root]:
+    root = _evaluate(vm, function.node, function.name, _call_with_unknowns(vm, function))
+    yield root
+    yield from _others(vm, root, function.name, function, lambda each: _call_with_unknowns(vm, function, each)())
+
+
 def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
     entry = _entry(cls)
@@ -145,12 +167,12 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     def build() -> Instance:
         # A module is the same in all its methods; an agent's methods may each build models of their own.
         if not built or entry is None:
-            built[:] = [calls.build(vm, cls, _unknown_arguments(vm, cls.find("__init__")), Place(cls.node, cls.unit))]
-            _initialise(vm, cls, built[0])
+            built[:] = [_made(vm, cls)]
         return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
     yield root
+    yield from _others(vm, root, cls.name, cls.find("__init__"), lambda chosen: _made(vm, cls, chosen))
     for value in list(cls.cells.values()):
         if not isinstance(value, FunctionValue) or id(value.node) in root.used or value.name.startswith("__"):
             continue
@@ -161,6 +183,14 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
             yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
 
 
+def _made(vm: Machine, cls: ClassValue, chosen: Mapping[str, Value] = _NO_CHOICE) -> Instance:
+    """An object of a class as callers make it."""
+    args = _unknown_arguments(vm, cls.find("__init__"), chosen=chosen)
+    instance = calls.build(vm, cls, args, Place(cls.node, cls.unit))
+    _initialise(vm, cls, instance)
+    return instance
+
+
 def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
     """Run the methods that initialise and that construction did not call: whoever uses the class does."""
     for each in list(cls.cells.values()):
@@ -169,7 +199,7 @@ def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
         if _is_dead(vm, cls, each.name):
             continue
         if len(each.parameters[0]) == 1 and "staticmethod" not in each.decorators:
-            invoke(vm, each, Arguments((instance,)), None)
+            invoke(vm, each, Arguments((instance,), outside=True), None)
 
 
 def _is_dead(vm: Machine, cls: ClassValue, name: str) -> bool:
@@ -195,31 +225,37 @@ def _method_root(
     return run
 
 
-def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
+def _invoke_promoting(
+    vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int, chosen: Mapping[str, Value] = _NO_CHOICE
+) -> Value:
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
     unknowns = _unknown_arguments(vm, function, skip).positional
     before = len(vm.builder.ops)
-    result = invoke(vm, function, Arguments((*first, *unknowns)), None)
+    result = invoke(vm, function, Arguments((*first, *unknowns), dict(chosen), outside=True), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
     if not promoted:
         return result
     vm.builder = vm.builder.until(before)  # an object's constructor may have made tensors
     vm.created.clear()
     known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
-    return invoke(vm, function, Arguments((*first, *known)), None)
+    return invoke(vm, function, Arguments((*first, *known), dict(chosen), outside=True), None)
 
 
-def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Value]:
-    return lambda: _invoke_promoting(vm, function, (), 0)
+def _call_with_unknowns(
+    vm: Machine, function: FunctionValue, chosen: Mapping[str, Value] = _NO_CHOICE
+) -> Callable[[], Value]:
+    return lambda: _invoke_promoting(vm, function, (), 0, chosen)
 
 
-def _unknown_arguments(vm: Machine, function: Any, skip: int = 1) -> Arguments:
+def _unknown_arguments(
+    vm: Machine, function: Any, skip: int = 1, chosen: Mapping[str, Value] = _NO_CHOICE
+) -> Arguments:
     """Unknowns for the parameters that have no default; records of the file, told by annotations, with their defaults."""
     if not isinstance(function, FunctionValue):
-        return Arguments()
+        return Arguments(outside=True)
     params = function.node.args
     required = [p for p in (*params.posonlyargs, *params.args)[skip:] if p.arg not in function.defaults]
-    return Arguments(tuple(_unknown(vm, function, param) for param in required))
+    return Arguments(tuple(_unknown(vm, function, param) for param in required), dict(chosen), outside=True)
 
 
 def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
@@ -227,7 +263,7 @@ def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
     if type(annotation) is ast.Name and annotation.id in vm.file.bindings:
         cls = vm.lookup(function.scope, annotation.id)
         if isinstance(cls, ClassValue) and records.is_record(cls) and not jax.is_module(cls):
-            return instantiate(vm, cls, Arguments(), Place(annotation, function.unit))
+            return instantiate(vm, cls, Arguments(outside=True), Place(annotation, function.unit))
     return Unknown(f"parameter `{param.arg}`", parameter=True)
 
 
@@ -252,7 +288,7 @@ def _evaluate(
             if model is not None:
                 found.append(model)
         own = _model(vm, name, built, result, None, owner)
-        if own is not None and not _covered(own, found):
+        if own is not None and not _covered(own, found, ()):
             found.append(own)
     except (BudgetExhausted, RecursionError, OverflowError):
         found = [_unfinished(vm, node, name)]
@@ -320,7 +356,7 @@ def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
 def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
     entry = _entry(module.cls) if isinstance(module, Instance) else None
     if entry is None:
-        return Arguments((vm.builder.input(),))
+        return Arguments((vm.builder.input(),), outside=True)
     names = entry.parameters[0][1:]
     is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
     tensors: tuple[Value, ...] = tuple(
@@ -332,7 +368,7 @@ def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
         tensors = (vm.builder.input(),)
     if not tensors and names:
         tensors = (vm.builder.input(),)
-    return Arguments(tensors)
+    return Arguments(tensors, outside=True)
 
 
 def _model(
@@ -380,21 +416,29 @@ def _framework(ops: tuple[Op, ...]) -> str:
     return "torch"
 
 
-def _covered(model: Model, others: list[Model]) -> bool:
-    """Whether other models show every layer and activation of this one, and all that they do to data."""
+def _covered(model: Model, others: list[Model], left_out: Collection[int]) -> bool:
+    """Whether other models show every layer and activation of this one, and all that they do to data.
+
+    Norms and dropouts of a SELU network whose nodes are `left_out` are switched off wherever the file uses them; of any
+    other network they are shown, since a fix that makes it a SELU network has to change them too.
+    """
+    if any(op.function != "selu" for op in model.of(Kind.ACTIVATION)):
+        left_out = ()
     places = {op.place for other in others for op in other.ops if op.place is not None}
     fed = {op.place for other in others for op in other.ops if op.place is not None and other.reads_input(op)}
     telling = (Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM)
     return not model.unfinished and all(
         op.place in (fed if model.reads_input(op) else places)
+        or (op.kind in (Kind.DROPOUT, Kind.NORM) and id(op.place.syntax) in left_out)
         for op in model.ops
         if (op.kind in telling or op.handwritten is not None) and op.place is not None
     )
 
 
-def _without_covered(found: list[Model]) -> list[Model]:
+def _without_covered(vm: Machine, found: list[Model]) -> list[Model]:
     whole = [model for model in found if not model.part]
-    return whole + [model for model in found if model.part and not _covered(model, whole)]
+    left_out = {id(node) for arm in vm.left_out for node in ast.walk(arm)}
+    return whole + [model for model in found if model.part and not _covered(model, whole, left_out)]
 
 
 def _group(found: list[Model]) -> None:

@@ -142,12 +142,8 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
     test = evaluate(vm, node.test, scope)
     truth = vm.truth(test)
     if truth is not None:
-        chooser = vm.chooser
-        if isinstance(test, Const) and test.chooser is not None:
-            vm.chooser = test.chooser
-        flow = run_block(vm, node.body if truth else node.orelse, scope)
-        vm.chooser = chooser
-        return flow
+        with vm.decided_by(test, *(node.orelse if truth else node.body)):
+            return run_block(vm, node.body if truth else node.orelse, scope)
     usual = bool(test.value) if isinstance(test, Const) and test.assumed else None
 
     def arm(body: Sequence[Any], is_usual: bool) -> Callable[[], Flow]:
@@ -245,6 +241,7 @@ def _fits(vm: Machine, pattern: Any, subject: Value, scope: Scope) -> bool | Non
     if kind is not ast.MatchValue or not isinstance(subject, Const):
         return None
     wanted = evaluate(vm, pattern.value, scope)
+    vm.ask(subject, wanted)
     return bool(wanted.value == subject.value) if isinstance(wanted, Const) else None
 
 

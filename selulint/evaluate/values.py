@@ -68,8 +68,9 @@ class Formula(Unknown):
 class Const(Value):
     """A Python constant and where it is spelled.
 
-    `assumed` is the default of a parameter that callers may override; `chooser` is the place of the assumed string that
-    decided a comparison; `origin` names the gain that `calculate_gain` was asked for.
+    `assumed` is the default of a parameter that callers may override, `omitted` one that a call of the file's own leaves
+    alone, or what such a default decides; `chooser` is the place of the assumed string that decided a comparison; `origin`
+    names the gain that `calculate_gain` was asked for.
     """
 
     value: Any
@@ -77,6 +78,7 @@ class Const(Value):
     assumed: bool = False
     chooser: Place | None = None
     origin: str = ""
+    omitted: bool = False
 
 
 @dataclass(slots=True, eq=False)
