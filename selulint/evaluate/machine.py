@@ -90,6 +90,8 @@ class Machine:
         self.frames: list[Scope] = []  # of the functions that run, innermost last
         self.scopes: list[Any] = []  # of default arguments, innermost last (see `contrib`)
         self.hops = 0
+        # Modules and names that star imports are being searched for, or do not bring there.
+        self.starless: dict[tuple[str, str], None] = {}
         self.is_abroad = False
         self.allowance = 0
         self.allowance_left = STEPS_ABROAD_PER_FILE
