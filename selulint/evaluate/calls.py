@@ -26,11 +26,11 @@ from selulint.evaluate import (
 )
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.joining import join
+from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.machine import (
     MAX_CALL_DEPTH,
     MAX_DECIDED_RECURSION,
     MAX_RECURSION,
-    BudgetExhausted,
     Flow,
     Machine,
 )

@@ -11,6 +11,7 @@ from typing import Any
 from selulint.evaluate import imports
 from selulint.evaluate.building import Builder
 from selulint.evaluate.joining import join, join_items
+from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.order import Order
 from selulint.evaluate.replay import Template
 from selulint.evaluate.values import (
@@ -66,10 +67,6 @@ class Flow(Enum):
     CONTINUE = 3
 
 
-class BudgetExhausted(Exception):
-    """The code asks for more evaluation than a linter may spend on it."""
-
-
 class Machine:
     """Evaluates one file. All writes to mutable values go through `write`, so that branches can be undone and joined."""
 
@@ -95,7 +92,7 @@ class Machine:
         self.is_abroad = False
         self.allowance = 0
         self.allowance_left = STEPS_ABROAD_PER_FILE
-        self.templates: dict[Any, Template] = {}
+        self.templates: dict[Any, Template | None] = {}
         # Writing to a tied object begins a new generation: what was copied before is no longer taken to be alike.
         self.generation = 0
         self.oldest_written = 0

@@ -12,7 +12,8 @@ from selulint.evaluate import calls, jax, layers, modules, order, records
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.handwritten import recognised
-from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
+from selulint.evaluate.limits import BudgetExhausted
+from selulint.evaluate.machine import STEPS_PER_ROOT, Machine
 from selulint.evaluate.values import (
     ClassValue,
     FunctionValue,
