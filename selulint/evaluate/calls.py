@@ -159,7 +159,10 @@ def call_alternatives(vm: Machine, function: Either, args: Arguments, place: Pla
 
 
 def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
-    """Values of a function's default arguments; constants among them are assumed, since callers may say otherwise."""
+    """Values of a function's default arguments; constants among them are assumed, since callers may say otherwise.
+
+    Those of a block are not: its only caller is in sight.
+    """
     from selulint.evaluate.expressions import evaluate
 
     found: dict[str, Value] = {}
@@ -169,7 +172,7 @@ def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
     for param, default in pairs:
         if default is not None:
             value = evaluate(vm, default, scope)
-            if isinstance(value, Const):
+            if isinstance(value, Const) and not imports.is_block(scope.unit):
                 value = Const(value.value, value.place, True, value.chooser, value.origin)
             found[param.arg] = value
     return found
@@ -177,7 +180,7 @@ def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
 
 def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place | None) -> Value:
     """Run a function of the project on abstract arguments and join what it returns."""
-    if function.unit.file is not vm.file and not vm.is_abroad:
+    if function.unit.file is not vm.file and not vm.is_abroad and not imports.is_block(function.unit):
         return _abroad(vm, lambda: invoke(vm, function, args, place), function.name, args, place)
     vm.step()
     recursion = sum(each.node is function.node for each in vm.calls)
@@ -263,7 +266,7 @@ def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, p
 
 def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Value:
     """An object of a class of the project, after its `__init__`."""
-    if cls.unit.file is not vm.file and not vm.is_abroad:
+    if cls.unit.file is not vm.file and not vm.is_abroad and not imports.is_block(cls.unit):
         return _abroad(vm, lambda: build(vm, cls, args, place), cls.name, args, place)
     return build(vm, cls, args, place)
 
@@ -369,7 +372,7 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
             rest = Arguments(args.positional[1:], args.keywords, args.open, args.outside)
             return modules.method(vm, args.positional[0], f"super.{method}", rest, place)
         if (block := imports.block(vm, symbol.name)) is not None:
-            return call(vm, block, args, place)
+            return _call_block(vm, block, args, place)
         if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
             return made
         initialise.escape(vm, symbol.name, args.all)
@@ -384,6 +387,18 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
     if spec.functional:
         return layers.apply_function(vm, symbol.name, spec, args, place, symbol.place, symbol.chooser)
     return layers.construct(vm, symbol, spec, args, place)
+
+
+def _call_block(vm: Machine, block: Value, args: Arguments, place: Place) -> Value:
+    """Call a ready-made block; what it is made of stands where it is called."""
+    made = call(vm, block, args, place)
+    if isinstance(made, Symbol):
+        names = [value.place for value in args.all if isinstance(value, Const) and isinstance(value.value, str)]
+        return Symbol(made.name, None, names[0] if names else None)
+    for layer in modules.layers_in(made) if isinstance(made, Instance) else ():
+        if layer.place is not None and imports.is_block(layer.place.unit):
+            layer.place = Place(place.syntax, place.unit, inside=True)
+    return made
 
 
 _CALLS: dict[type, Callable[[Machine, Any, Arguments, Place], Value]] = {

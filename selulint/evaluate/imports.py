@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.numbers import NAMED
 from selulint.evaluate.values import Const, Imported, Module, Symbol, Unknown, Value
@@ -116,7 +116,7 @@ def _stars(module: Module) -> list[tuple[str, str | None]]:
 
 
 def block(vm: Machine, dotted: str) -> Value | None:
-    """The class that shows what a ready-made block of a companion package (`torchvision.ops.MLP`) is made of."""
+    """What shows how a ready-made block of a companion package (`torchvision.ops.MLP`) is made: a class or a function."""
     name = BLOCKS.get(dotted)
     if name is None:
         return None
@@ -124,6 +124,11 @@ def block(vm: Machine, dotted: str) -> Value | None:
         file = _blocks()
         vm.modules[_BLOCKS] = Module(path=_BLOCKS, file=file, position=len(file.statements))
     return attribute(vm, vm.modules[_BLOCKS], name)
+
+
+def is_block(unit: Any) -> bool:
+    """Whether a statement is one of those that show what blocks are made of."""
+    return bool(unit.file.source.path == _BLOCKS)
 
 
 @cache

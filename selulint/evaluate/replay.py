@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft
+from selulint.evaluate.imports import is_block
 from selulint.evaluate.limits import MAX_DEPTH, BudgetExhausted
 from selulint.evaluate.numbers import Sample
 from selulint.evaluate.values import (
@@ -132,7 +133,8 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
     if vm.scopes:
         return construct()
     try:
-        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.syntax))
+        where = id(place.syntax) if is_block(cls.unit) else 0
+        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.syntax), where)
     except Unrepeatable:
         return construct()
     if key in vm.templates:
