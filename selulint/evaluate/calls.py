@@ -30,6 +30,7 @@ from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.machine import (
     MAX_CALL_DEPTH,
     MAX_DECIDED_RECURSION,
+    MAX_DEEP_CALLS,
     MAX_RECURSION,
     Flow,
     Machine,
@@ -183,12 +184,10 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     if function.unit.file is not vm.file and not vm.is_abroad and not imports.is_block(function.unit):
         return _abroad(vm, lambda: invoke(vm, function, args, place), function.name, args, place)
     vm.step()
-    recursion = sum(each.node is function.node for each in vm.calls)
-    bound = MAX_RECURSION if vm.is_branching else MAX_DECIDED_RECURSION
-    if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= bound:
-        vm.oldest_written = 0  # at another depth it may end otherwise: not to be repeated
-        return Unknown(f"`{function.name}` calls itself too deeply")
-    scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
+    if _is_too_deep(vm, function):
+        reason = f"`{function.name}` calls itself too deeply"
+        return tensors.opaque(vm, reason, args.all, place) if place is not None else Unknown(reason)
+    scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner, branches=vm.branches)
     if function.owner is not None and args.positional and "staticmethod" not in function.decorators:
         scope.instance = args.positional[0]
     bind(function, args, scope, from_outside=not vm.calls)
@@ -200,6 +199,19 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     finally:
         vm.calls.pop()
         vm.frames.pop()
+
+
+def _is_too_deep(vm: Machine, function: FunctionValue) -> bool:
+    """Whether a call would recurse without an end in sight: constants may decide where it is, unknown conditions do not."""
+    running = [frame.branches for call, frame in zip(vm.calls, vm.frames, strict=True) if call.node is function.node]
+    undecided = len({*running, vm.branches}) - 1
+    vm.deep_calls += len(running) >= MAX_RECURSION
+    # One that calls itself more than once on each level is followed as far as that is cheap.
+    decided = MAX_DECIDED_RECURSION if vm.deep_calls < MAX_DEEP_CALLS else MAX_RECURSION
+    is_deep = undecided >= MAX_RECURSION or len(running) > decided or len(vm.calls) >= MAX_CALL_DEPTH
+    if is_deep:
+        vm.oldest_written = 0  # at another depth it may end otherwise: not to be repeated
+    return is_deep
 
 
 def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
@@ -266,6 +278,9 @@ def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, p
 
 def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Value:
     """An object of a class of the project, after its `__init__`."""
+    constructor = cls.find("__init__")
+    if isinstance(constructor, FunctionValue) and _is_too_deep(vm, constructor):
+        return Unknown(f"`{cls.name}` holds itself too deeply")
     if cls.unit.file is not vm.file and not vm.is_abroad and not imports.is_block(cls.unit):
         return _abroad(vm, lambda: build(vm, cls, args, place), cls.name, args, place)
     return build(vm, cls, args, place)

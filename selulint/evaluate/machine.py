@@ -48,7 +48,8 @@ STEPS_ABROAD_PER_FILE = 9_000
 MAX_CALL_DEPTH = 40
 # A recursion that unknown conditions lead into would go on for ever; one that constants decide comes to its end.
 MAX_RECURSION = 3
-MAX_DECIDED_RECURSION = 4
+MAX_DECIDED_RECURSION = 24
+MAX_DEEP_CALLS = 200
 
 _MISSING: Any = object()
 _BUILTINS = frozenset(
@@ -86,6 +87,7 @@ class Machine:
         self.calls: list[FunctionValue] = []
         self.frames: list[Scope] = []  # of the functions that run, innermost last
         self.scopes: list[Any] = []  # of default arguments, innermost last (see `contrib`)
+        self.deep_calls = 0
         self.hops = 0
         # Modules and names that star imports are being searched for, or do not bring there.
         self.starless: dict[tuple[str, str], None] = {}
@@ -113,6 +115,11 @@ class Machine:
     def is_branching(self) -> bool:
         """Whether what is evaluated now depends on a condition that nobody knows."""
         return bool(self._journal)
+
+    @property
+    def branches(self) -> int:
+        """How many conditions that nobody knows what is evaluated now depends on."""
+        return len(self._journal)
 
     @property
     def is_usual(self) -> bool:

@@ -242,7 +242,7 @@ def _evaluate(
 ) -> _Root:
     """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
     vm.builder, vm.created, vm.used, vm.calls = Builder(), [], set(), []
-    vm.order.building, vm.order.sweeps = [], []
+    vm.order.building, vm.order.sweeps, vm.deep_calls = [], [], 0
     vm.refill(most)
     found: list[Model] = []
     try:
