@@ -55,7 +55,7 @@ _MISSING: Any = object()
 _BUILTINS = frozenset(
     "range len list tuple dict set frozenset zip enumerate reversed sorted isinstance issubclass getattr setattr hasattr "
     "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
-    "repr staticmethod divmod".split()
+    "repr staticmethod divmod eval".split()
 )
 
 
