@@ -10,8 +10,8 @@ from typing import Any
 from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.joining import join
-from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS, MAX_OPTIONS
-from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
+from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS, MAX_OPTIONS, BudgetExhausted
+from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.values import (
     NONE,
     Array,

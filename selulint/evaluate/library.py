@@ -13,6 +13,7 @@ from selulint.evaluate import (
     attributes,
     builtins,
     contrib,
+    iterables,
     keras_weights,
     methods,
     layers,
@@ -31,12 +32,12 @@ from selulint.evaluate.values import (
     Array,
     Const,
     Layer,
-    ListValue,
     ModuleAttribute,
     Partial,
     TupleValue,
     Unknown,
     Value,
+    next_serial,
 )
 from selulint.frameworks import SPECS
 from selulint.graph import Place
@@ -111,11 +112,6 @@ def _parameter(vm: Machine, args: Arguments, place: Place) -> Value:
         return data
     spec = SPECS["torch.nn.Parameter"]
     return Layer(name="torch.nn.Parameter", spec=spec, args=layers.bind(spec, args), place=place)
-
-
-def _chain(vm: Machine, args: Arguments, place: Place) -> Value:
-    found = [sequences.items_of(vm, value) for value in args.positional]
-    return ListValue.of([item for items, _ in found for item in items], open=any(more for _, more in found))
 
 
 def _operator(operation: type) -> Callable[[Machine, Arguments, Place], Value]:
@@ -297,7 +293,11 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "collections.OrderedDict": builtins.make_dict,
     "torch.utils.checkpoint.checkpoint": _checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
-    "itertools.chain": _chain,
+    "itertools.chain": iterables.chained,
+    "itertools.chain.from_iterable": iterables.chained_from,
+    "itertools.pairwise": iterables.paired,
+    "functools.reduce": iterables.reduced,
+    "enum.auto": lambda vm, args, place: Const(next_serial()),
     "copy.deepcopy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
     "copy.copy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
     "torch.nn.init.calculate_gain": _calculate_gain,

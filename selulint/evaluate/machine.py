@@ -12,6 +12,7 @@ from typing import Any
 from selulint.evaluate import imports
 from selulint.evaluate.building import Builder
 from selulint.evaluate.joining import join, join_items
+from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.order import Order
 from selulint.evaluate.replay import Template
 from selulint.evaluate.values import (
@@ -48,13 +49,14 @@ STEPS_ABROAD_PER_FILE = 9_000
 MAX_CALL_DEPTH = 40
 # A recursion that unknown conditions lead into would go on for ever; one that constants decide comes to its end.
 MAX_RECURSION = 3
-MAX_DECIDED_RECURSION = 4
+MAX_DECIDED_RECURSION = 24
+MAX_DEEP_CALLS = 200
 
 _MISSING: Any = object()
 _BUILTINS = frozenset(
     "range len list tuple dict set frozenset zip enumerate reversed sorted isinstance issubclass getattr setattr hasattr "
     "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
-    "repr staticmethod divmod".split()
+    "repr staticmethod divmod eval".split()
 )
 
 
@@ -65,10 +67,6 @@ class Flow(Enum):
     RETURN = 1
     BREAK = 2
     CONTINUE = 3
-
-
-class BudgetExhausted(Exception):
-    """The code asks for more evaluation than a linter may spend on it."""
 
 
 class Machine:
@@ -95,11 +93,14 @@ class Machine:
         self.calls: list[FunctionValue] = []
         self.frames: list[Scope] = []  # of the functions that run, innermost last
         self.scopes: list[Any] = []  # of default arguments, innermost last (see `contrib`)
+        self.deep_calls = 0
         self.hops = 0
+        # Modules and names that star imports are being searched for, or do not bring there.
+        self.starless: dict[tuple[str, str], None] = {}
         self.is_abroad = False
         self.allowance = 0
         self.allowance_left = STEPS_ABROAD_PER_FILE
-        self.templates: dict[Any, Template] = {}
+        self.templates: dict[Any, Template | None] = {}
         # Writing to a tied object begins a new generation: what was copied before is no longer taken to be alike.
         self.generation = 0
         self.oldest_written = 0
@@ -120,6 +121,11 @@ class Machine:
     def is_branching(self) -> bool:
         """Whether what is evaluated now depends on a condition that nobody knows."""
         return bool(self._journal)
+
+    @property
+    def branches(self) -> int:
+        """How many conditions that nobody knows what is evaluated now depends on."""
+        return len(self._journal)
 
     @property
     def is_usual(self) -> bool:

@@ -13,7 +13,9 @@ from selulint.evaluate import calls, jax, layers, modules, options, order, recor
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.handwritten import recognised
-from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
+from selulint.evaluate.limits import BudgetExhausted
+from selulint.evaluate.machine import STEPS_PER_ROOT, Machine
+from selulint.evaluate.sequences import raw_items
 from selulint.evaluate.values import (
     ClassValue,
     FunctionValue,
@@ -277,13 +279,13 @@ def _evaluate(
 ) -> _Root:
     """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
     vm.builder, vm.created, vm.used, vm.calls = Builder(), [], set(), []
-    vm.order.building, vm.order.sweeps = [], []
+    vm.order.building, vm.order.sweeps, vm.deep_calls = [], [], 0
     vm.refill(most)
     found: list[Model] = []
     try:
         result = run()
         built, created = vm.builder, _outermost(vm, [*vm.created, *_sequences(vm, node, result)])
-        for each in created:
+        for each in created if node is None else _without_stock(created, result):
             model = _forward(vm, each)
             if model is not None:
                 found.append(model)
@@ -326,6 +328,20 @@ def _outermost(vm: Machine, created: list[Layer | Instance]) -> list[Layer | Ins
         # Whatever holds modules is itself among the created ones, so that direct children are enough.
         inner.update(id(module) for _, module in modules.named_children(each))
     return [each for each in models if id(each) not in inner]
+
+
+def _without_stock(created: list[Layer | Instance], result: Value) -> list[Layer | Instance]:
+    """Without the sequences that a function makes only to take parts out of them: others hold these parts."""
+    given = {id(each) for each in (result, *(raw_items(result) or ()))}
+    held = {id(each): {id(module) for _, module in modules.walk(each)} for each in created} if len(created) > 1 else {}
+
+    def is_stock(each: Layer | Instance) -> bool:
+        if isinstance(each, Instance) or id(each) in given:
+            return False
+        parts = {id(child) for _, child in modules.named_children(each)}
+        return any(not parts.isdisjoint(inside) for other, inside in held.items() if other != id(each))
+
+    return [each for each in created if not is_stock(each)]
 
 
 def _is_here(vm: Machine, place: Place | None) -> bool:

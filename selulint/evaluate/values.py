@@ -206,7 +206,7 @@ class DictValue(Mutable):
 
 @dataclass(slots=True, eq=False)
 class Scope(Mutable):
-    """Names of one call or of the module."""
+    """Names of one call or of the module; `branches` are those of unknown conditions around the call."""
 
     parent: Scope | None = None
     unit: Any = None
@@ -215,6 +215,7 @@ class Scope(Mutable):
     owner: ClassValue | None = None
     instance: Value | None = None
     globals: frozenset[str] = frozenset()
+    branches: int = 0
 
 
 @dataclass(slots=True, eq=False)
