@@ -138,7 +138,7 @@ def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -
         default = methods.looked_up(args.get("default", 1))
         if default is not None:
             return default
-    initialise.escape(vm, "", args.all)
+    initialise.escape(vm, called.attr if type(called) is ast.Attribute else "", args.all)
     reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
     # An unknown object that is applied to one thing: by all conventions a module.
     result = tensors.opaque(vm, reason, args.all, place, module=isinstance(function, Unknown) and len(args.all) == 1)
@@ -356,6 +356,7 @@ def _initialise(vm: Machine, instance: Instance, args: Arguments, place: Place) 
 
 def call_instance(vm: Machine, instance: Instance, args: Arguments, place: Place) -> Value:
     """Calling a module runs its `forward` (PyTorch) or `call` (Keras); a container without one runs its items."""
+    vm.order.served.add(instance.serial)
     return replay.run(vm, instance, args, place, lambda: _forward(vm, instance, args, place))
 
 

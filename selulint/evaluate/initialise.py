@@ -273,10 +273,13 @@ def overwrite(vm: Machine, owner: ModuleAttribute | Array, value: Value, place: 
 def escape(vm: Machine, name: str, values: Iterable[Value]) -> None:
     """A function that nobody knows got modules: where it may initialise them, their initialisation is unknown now."""
     last = name.rpartition(".")[2].lower()
+    values = list(values)
+    order.serve_if_trained(vm, last, values)
     if name and (name.startswith(_FRAMEWORKS) or not any(part in last for part in _RESETS)):
         return
     for value in values:
-        forget(vm, value)
+        if "load" not in last or not isinstance(value, Layer | Instance) or order.comes_first(vm, value):
+            forget(vm, value)
 
 
 def forget(vm: Machine, value: Value, init: Init = UNKNOWN_INIT) -> None:

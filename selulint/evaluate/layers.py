@@ -190,6 +190,7 @@ def as_item(vm: Machine, value: Value) -> Value:
 def apply(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
     """Call a layer object."""
     if layer.spec.kind == "container":
+        vm.order.served.add(layer.serial)
         if layer.spec.function == "keras_model":
             from selulint.evaluate import keras_models
 

@@ -209,8 +209,8 @@ def _is_known(function: Value) -> bool:
 
 
 def _load(vm: Machine, receiver: Layer | Instance) -> None:
-    """Loaded weights make the initialisation of this object beside the point; where only some runs load them, it counts."""
-    if not vm.in_branch_since(receiver):
+    """Loaded weights make the initialisation of this object beside the point, unless it served in some run."""
+    if order.comes_first(vm, receiver):
         initialise.forget(vm, receiver, initialise.LOADED_INIT)
 
 

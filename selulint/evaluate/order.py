@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LOST = "lost"
 # What a rehearsal may show of one sweep: a deep model repeats its layers.
 MAX_LATE = 16
+# Parts of the names of functions that train what they are given.
+_TRAINS = ("train", "fit", "learn", "optimi", "epoch")
 # Stands among the layers that an initialiser writes for one that nothing overwrites.
 _SOMETHING_ELSE = 0
 
@@ -36,7 +38,7 @@ class Order:
 
     `building` are the objects whose constructors run, innermost last; `written` tells for each initialiser which layers'
     weights it wrote, `authors` for each layer in whose constructor that last happened; `copied` are layers that stand for
-    several.
+    several; `served` are modules whose weights something has used.
     """
 
     building: list[Instance] = field(default_factory=list)
@@ -44,6 +46,20 @@ class Order:
     written: dict[Place, set[int]] = field(default_factory=dict)
     authors: dict[int, Instance] = field(default_factory=dict)
     copied: set[int] = field(default_factory=set)
+    served: set[int] = field(default_factory=set)
+
+
+def serve_if_trained(vm: Machine, name: str, values: Iterable[Value]) -> None:
+    """A function that nobody knows got modules: where it trains them, it uses the weights that they start with."""
+    last = name.rpartition(".")[2].lower()
+    if any(part in last for part in _TRAINS) and "pretrain" not in last:
+        vm.order.served.update(value.serial for value in values if isinstance(value, Layer | Instance))
+
+
+def comes_first(vm: Machine, module: Layer | Instance) -> bool:
+    """Whether every run loads the weights that are loaded now, and before what the module started with could serve."""
+    is_built = not any(module is each for each in vm.order.building)
+    return not vm.in_branch_since(module) and not (is_built and module.serial in vm.order.served)
 
 
 def lose(vm: Machine, layer: Layer, lost: Lost) -> None:
