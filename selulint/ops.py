@@ -90,6 +90,7 @@ class Init:
     `gain_out` is fan_out * Var(w), told only where the gain does not fit: 1 where somebody took the wrong fan.
     `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
     `source` is the identity of the object that draws the same numbers each time (Keras), 0 where every layer has its own.
+    `chooser` is the default value (a string) that selected it among several.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Init:
     args: Mapping[str, Any] = field(default_factory=dict)
     gain_out: float | None = None
     source: int = 0
+    chooser: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

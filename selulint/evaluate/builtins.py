@@ -17,6 +17,7 @@ from selulint.evaluate.values import (
     ClassValue,
     Const,
     DictValue,
+    Either,
     FunctionValue,
     Instance,
     Layer,
@@ -223,6 +224,9 @@ def is_a(value: Value, cls: Value) -> bool | None:
                 isinstance(base, Symbol) and isinstance(cls, Symbol) and base.name == cls.name for base in order
             )
             return known or (False if isinstance(cls, Symbol) and cls.name in SPECS else None)
+        case Either():
+            answers = {is_a(option, cls) for option in value.options}
+            return answers.pop() if len(answers) == 1 else None
         case Symbol() | FunctionValue() | ClassValue():
             return False if name in ("str", "int", "float", "list", "tuple", "dict") else None
     return None

@@ -29,6 +29,7 @@ from selulint.evaluate.values import (
     TupleValue,
     Unknown,
     Value,
+    next_serial,
 )
 from selulint.graph import Place
 
@@ -291,6 +292,7 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
     if truth is not None:
         with vm.decided_by(test, node.orelse if truth else node.body):
             return evaluate(vm, node.body if truth else node.orelse, scope)
+    began = next_serial()
     results: list[Value] = []
 
     def arm(branch: ast.expr) -> Callable[[], Flow]:
@@ -302,6 +304,7 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
 
     vm.branch([arm(node.body), arm(node.orelse)])
     joined: Value = join(results)
+    vm.set_apart(joined, began)
     return joined
 
 

@@ -12,7 +12,7 @@ from selulint.evaluate.building import constants
 from selulint.evaluate.fans import constant, dimensions, fans, of_shape, product, shape
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.numbers import settled
-from selulint.evaluate.parametrise import computed_by
+from selulint.evaluate.parametrise import runs_of_weight_norm
 from selulint.evaluate.values import (
     Array,
     BoundMethod,
@@ -179,12 +179,18 @@ def call_initialiser(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, p
         return Layer(name=symbol.name, spec=spec, args=bound, place=spelled(spec, symbol, place), symbol=symbol.place)
     first = parameters(spec.signature)[0][0]
     target = bound.pop(first, Unknown("no tensor"))
-    for owner in target.options if isinstance(target, Either) else (target,):
-        if isinstance(owner, ModuleAttribute | Array) and (symbol.chooser is not None or isinstance(target, Either)):
+    options = target.options if isinstance(target, Either) else (target,)
+    # Of layers that exist side by side nobody knows which one is written.
+    layers_of = [owner.owner for owner in options if isinstance(owner, ModuleAttribute)]
+    is_apart = all(layer.serial in vm.alternatives for layer in layers_of)
+    is_certain = len(options) == 1 or (is_apart and not any(isinstance(owner, Array) for owner in options))
+    for owner in options:
+        if isinstance(owner, ModuleAttribute | Array) and not is_certain:
             set_init(vm, owner, UNKNOWN_INIT)
         elif isinstance(owner, ModuleAttribute | Array):
             law = spec.init or symbol.name.rpartition(".")[2]
-            record(vm, owner, law if law.endswith("_") else f"{law}_", {}, bound, place)
+            with vm.chosen_by(symbol.chooser):
+                record(vm, owner, law if law.endswith("_") else f"{law}_", {}, bound, place)
     return target
 
 
@@ -210,7 +216,7 @@ def record(
         known["unknown"] = missing
     is_plain = value is None or not SANE_WINDOW[0] <= value <= SANE_WINDOW[1]
     out = outward(owner.owner, law, laws) if is_plain and isinstance(owner, ModuleAttribute) else None
-    init = Init(law, value, False, place, known, out)
+    init = Init(law, value, False, place, known, out, chooser=vm.chooser)
     order.note(vm, owner, init)
     set_init(vm, owner, init)
     if isinstance(owner, Array) and owner.base is None:
@@ -236,11 +242,12 @@ def _deviation(owner: Array, law: str, args: Mapping[str, Any]) -> Value:
 
 def set_init(vm: Machine, owner: ModuleAttribute | Array, init: Init) -> None:
     if isinstance(owner, ModuleAttribute):
-        if owner.name == "weight" and computed_by(owner.owner) == "weight_norm":
+        if owner.name == "weight" and (runs := runs_of_weight_norm(owner.owner)):
             # The weight is computed anew from its direction and length: what is written into it is gone.
             if init.place is not None:
                 order.lose(vm, owner.owner, Lost(init, init.place, "derived"))
-            return
+            if runs == "all":
+                return
         vm.write(owner.owner, owner.name, init)
         return
     if owner.base is not None:

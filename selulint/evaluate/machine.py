@@ -37,7 +37,7 @@ from selulint.evaluate.values import (
     Value,
     next_serial,
 )
-from selulint.graph import Place
+from selulint.graph import Init, Place
 from selulint.syntax.lazy import File
 from selulint.syntax.names import CONVENTIONAL
 
@@ -69,6 +69,9 @@ class Flow(Enum):
     CONTINUE = 3
 
 
+_FALLS_THROUGH = (Flow.NORMAL, Flow.CONTINUE)
+
+
 class Machine:
     """Evaluates one file. All writes to mutable values go through `write`, so that branches can be undone and joined."""
 
@@ -82,6 +85,8 @@ class Machine:
         self.chooser: Place | None = None
         self.created: list[Layer | Instance] = []
         self.order = Order()
+        # Layers and objects of which a run has one or the other.
+        self.alternatives: set[int] = set()
         self.used: set[int] = set()
         # The arms of conditions that defaults decide which calls within the file leave alone.
         self.left_out: set[ast.AST] = set()
@@ -190,8 +195,12 @@ class Machine:
         del target.cells[key]
         return old
 
-    def branch(self, arms: Sequence[Callable[[], Flow]]) -> Flow:
-        """Evaluate alternatives from the same state and continue with the join of those that fall through."""
+    def branch(self, arms: Sequence[Callable[[], Flow]], usual: int | None = None) -> Flow:
+        """Evaluate alternatives from the same state and continue with the join of those that fall through.
+
+        Where a weight is initialised by the `usual` one, which runs unless callers say otherwise, its law is that one's.
+        """
+        began = next_serial()
         outcomes: list[tuple[Flow, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
         emitted: list[range] = []
         for arm in arms:
@@ -208,7 +217,8 @@ class Machine:
             outcomes.append((flow, finals))
             emitted.append(range(first, len(self.builder.ops)))
         self.builder.set_rivals(emitted)
-        live = [finals for flow, finals in outcomes if flow in (Flow.NORMAL, Flow.CONTINUE)]
+        live = [finals for flow, finals in outcomes if flow in _FALLS_THROUGH]
+        usually = outcomes[usual][1] if usual is not None and outcomes[usual][0] in _FALLS_THROUGH else None
         touched = {key: target for finals in live for key, (target, _) in finals.items()}
         for key, target in touched.items():
             current = target.cells.get(key[1], _MISSING)
@@ -218,11 +228,20 @@ class Machine:
                 are_items = key[1] == "items" and all(type(end) is tuple for end in present)
                 if are_items:
                     self.budget -= len(present[0]) // 64
-                joined = join_items(present) if are_items else join(present)
-                self.write(target, key[1], joined)
+                picked = None if usually is None else usually[key][1] if key in usually else current
+                if not isinstance(picked, Init) or picked.place is None:
+                    picked = join_items(present) if are_items else join(present)
+                self.set_apart(picked, began)
+                self.write(target, key[1], picked)
         if live:
             return Flow.NORMAL
         return outcomes[0][0] if outcomes else Flow.NORMAL
+
+    def set_apart(self, value: Any, began: int) -> None:
+        """Remember the alternatives that the arms of a branch have made since it began."""
+        if type(value) is Either:
+            made = [each.serial for each in value.options if isinstance(each, Layer | Instance)]
+            self.alternatives.update(serial for serial in made if serial > began)
 
     def in_branch_since(self, target: Mutable) -> bool:
         """Whether a branch is being evaluated that not every run takes and that began after `target` was made."""

@@ -73,7 +73,8 @@ def note(vm: Machine, owner: ModuleAttribute | Array, init: Init) -> None:
     if init.place is None:
         return
     written = vm.order.written.setdefault(init.place, set())
-    author = _author(vm, owner)
+    # One that callers choose among several does not always come here.
+    author = _author(vm, owner) if init.chooser is None else None
     if author is None or not isinstance(owner, ModuleAttribute):
         written.add(_SOMETHING_ELSE)
         return

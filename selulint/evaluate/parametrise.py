@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from selulint.evaluate.values import BASE, NONE, Const, FunctionValue, Instance, Layer, Symbol, Unknown, Value
+from selulint.evaluate.values import BASE, NONE, Const, Either, FunctionValue, Instance, Layer, Symbol, Unknown, Value
 from selulint.graph import Init, Place
 
 if TYPE_CHECKING:
@@ -74,6 +74,15 @@ def computed_by(layer: Layer) -> str:
     """What certainly computes the weight of a layer ("weight_norm"), "" where nothing does or not in every run."""
     found = layer.cells.get(CONSTRAINT)
     return found.value if isinstance(found, Const) and isinstance(found.value, str) else ""
+
+
+def runs_of_weight_norm(layer: Layer) -> Literal["", "some", "all"]:
+    """In which runs `weight_norm` computes the weight of a layer."""
+    if computed_by(layer) == "weight_norm":
+        return "all"
+    found = layer.cells.get(CONSTRAINT)
+    options = found.options if isinstance(found, Either) else ()
+    return "some" if any(isinstance(each, Const) and each.value == "weight_norm" for each in options) else ""
 
 
 def constraints(layer: Layer) -> tuple[tuple[str, Place], ...]:

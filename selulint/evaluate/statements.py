@@ -154,7 +154,8 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
 
         return run_arm
 
-    return vm.branch([arm(node.body, usual is True), arm(node.orelse, usual is False)])
+    arms = [arm(node.body, usual is True), arm(node.orelse, usual is False)]
+    return vm.branch(arms, None if usual is None else int(not usual))
 
 
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:

@@ -111,6 +111,8 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
     """Rewrite an explicit initialiser where it is spelled."""
     init = op.weight
     assert init is not None
+    if init.chooser is not None:
+        raise Refused("callers choose the initialiser")
     if not made.first("initialiser", init.place):
         return
     assert init.place is not None
@@ -138,7 +140,9 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     place = bias.place
     if not made.first("bias initialiser", place):
         return
-    assert place is not None
+    assert bias is not None and place is not None
+    if bias.chooser is not None:
+        raise Refused("callers choose the initialiser")
     for each in model.component:
         if any(other.weight is not None and other.weight.place == place for other in each.ops):
             raise Refused("the initialiser also writes weights")
