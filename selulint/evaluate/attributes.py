@@ -38,6 +38,8 @@ from selulint.syntax.names import canonical
 
 _TORCH_SEQUENCES = frozenset({"torch.nn.Sequential", "torch.nn.ModuleList"})
 _DICT_METHODS = frozenset(dir(dict))
+# Where a wrapper such as `nn.DataParallel`, which is taken for its module, keeps that; others have no such attribute.
+_WRAPPED = frozenset({"module", "_orig_mod"})
 _NOT_TENSORS = frozenset({"device", "dtype", "ndim", "requires_grad", "is_cuda", "grad", "name"})
 
 
@@ -118,6 +120,8 @@ def of_instance(vm: Machine, instance: Instance, name: str, place: Place) -> Val
         return found
     if BASE in instance.cells:
         return _of_layer(instance.cells[BASE], name, place)
+    if name in _WRAPPED:
+        return instance
     if name == "training" or not has_foreign_base(instance.cls):
         return Unknown(f"attribute `{name}` that is set nowhere")
     return BoundMethod(instance, name, place)
@@ -167,6 +171,8 @@ def _of_layer(layer: Layer, name: str, place: Place | None) -> Value:
         return ModuleAttribute(layer, name)
     if name in layer.args:
         return argument(layer, name)
+    if name in _WRAPPED:
+        return layer
     return BoundMethod(layer, name, place)
 
 

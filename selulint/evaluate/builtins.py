@@ -211,7 +211,8 @@ def is_a(value: Value, cls: Value) -> bool | None:
             return True if name.endswith("Tensor") else (False if isinstance(cls, Builtin) else None)
         case Layer() if isinstance(cls, Symbol):
             last = cls.name.rpartition(".")[2]
-            if last in ("Module", "Layer") or cls.name == value.name:
+            # A lazy layer inherits from the one that it becomes.
+            if last in ("Module", "Layer") or cls.name in (value.name, value.name.replace(".Lazy", ".")):
                 return True
             return value.spec.function.startswith(_BASES[last]) if last in _BASES else False
         case Layer():
@@ -292,7 +293,7 @@ def _has(vm: Machine, value: Value, name: Any, place: Place) -> bool | None:
 
 def _type(vm: Machine, args: Arguments, place: Place) -> Value:
     value = args.positional[0] if args.positional else NONE
-    if isinstance(value, Layer):
+    if isinstance(value, Layer) and ".Lazy" not in value.name:
         return Symbol(value.name)
     return value.cls if isinstance(value, Instance) else Unknown("a type")
 

@@ -37,6 +37,7 @@ from selulint.evaluate.machine import (
 )
 from selulint.evaluate.values import (
     BASE,
+    METACLASS,
     NONE,
     Array,
     BoundMethod,
@@ -350,6 +351,10 @@ def _construct(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> I
         jax.set_up(vm, instance)
     _build_keras(vm, instance, place)
     order.built(vm, instance)
+    metaclass = cls.find(METACLASS)
+    if isinstance(metaclass, ClassValue) and metaclass.find("__call__") is not None:
+        # It makes objects in its own way, and may initialise them.
+        initialise.forget(vm, instance)
     vm.created.append(instance)
     return instance
 

@@ -15,6 +15,7 @@ from selulint.evaluate.values import (
     ListValue,
     ModuleAttribute,
     Number,
+    Size,
     TupleValue,
     Unknown,
     Value,
@@ -92,23 +93,23 @@ def argument(layer: Layer, name: str) -> Value:
 def shape(owner: ModuleAttribute | Array) -> Value:
     """The shape of a parameter as a tuple, where the number of its axes is known."""
     if isinstance(owner, Array):
-        return TupleValue(owner.shape) if owner.shape is not None else Unknown("a shape that is not known")
+        return Size(owner.shape) if owner.shape is not None else Unknown("a shape that is not known")
     layer, function = owner.owner, owner.owner.spec.function
     if layer.spec.kind == "norm":
         return _norm_shape(layer)
     if owner.name != "weight":
         size = layer.args.get("out_features") or layer.args.get("out_channels")
-        return TupleValue((size or Unknown("a size"),))
+        return Size((size or Unknown("a size"),))
     if function == "linear":
-        return TupleValue((_size(layer, "out_features"), _size(layer, "in_features")))
+        return Size((_size(layer, "out_features"), _size(layer, "in_features")))
     if function == "embedding":
-        return TupleValue((_size(layer, "num_embeddings"), _size(layer, "embedding_dim")))
+        return Size((_size(layer, "num_embeddings"), _size(layer, "embedding_dim")))
     if function.startswith("conv") and "kernel_size" in layer.args:
         first, second = ("in", "out") if "transpose" in function else ("out", "in")
         kernel = argument(layer, "kernel_size")
         per_group = combined(_divided, _size(layer, f"{second}_channels"), _size(layer, "groups"))
         window_sizes = kernel.items if isinstance(kernel, TupleValue | ListValue) else ()
-        return TupleValue((_size(layer, f"{first}_channels"), per_group, *window_sizes))
+        return Size((_size(layer, f"{first}_channels"), per_group, *window_sizes))
     return Unknown("a shape that is not known")
 
 

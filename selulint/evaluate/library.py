@@ -34,6 +34,7 @@ from selulint.evaluate.values import (
     Layer,
     ModuleAttribute,
     Partial,
+    Size,
     TupleValue,
     Unknown,
     Value,
@@ -220,7 +221,7 @@ def _keras_random() -> Iterator[tuple[str, Callable[[Machine, Arguments, Place],
 
 
 def _typed(vm: Machine, args: Arguments, place: Place) -> Value:
-    is_data = len(args.positional) == 1 and not isinstance(args.positional[0], Const)
+    is_data = len(args.positional) == 1 and not isinstance(args.positional[0], Const | Size)
     if is_data:
         return arrays.wrapped(vm, args, place)
     return arrays.creator("empty", None, None)(vm, args, place)
@@ -308,6 +309,15 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     },
     "equinox.nn.SpectralNorm": parametrise.wrapper("spectral_norm"),
     "equinox.nn.WeightNorm": parametrise.wrapper("weight_norm"),
+    **{
+        f"{package}.{suffixed}": parametrise.around(name)
+        for name, stem in (("weight_norm", "Weight"), ("spectral_norm", "Spectral"))
+        for package, suffixed in (
+            ("flax.linen", f"{stem}Norm"),
+            ("flax.nnx", f"{stem}Norm"),
+            ("tensorflow_addons.layers", f"{stem}Normalization"),
+        )
+    },
     **{f"torch.nn.utils.remove_{name}": parametrise.release for name in ("weight_norm", "spectral_norm")},
     "torch.nn.utils.parametrize.remove_parametrizations": parametrise.release,
     "torch.nn.parallel.data_parallel": _data_parallel,

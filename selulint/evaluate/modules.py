@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import initialise, jax, keras, keras_weights, layers, order, tensors
+from selulint.evaluate import arrays, initialise, jax, keras, keras_weights, layers, order, tensors
 from selulint.evaluate.joining import flatten
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.sequences import delete_item, entries_of, extend, extend_by
@@ -191,6 +192,10 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
         for key, value in fresh.cells.items():
             vm.write(receiver, key, value)
         return NONE
+    if name == "state_dict":
+        return DictValue(dict(parameters_in(receiver)), open=True)
+    if name == "_conv_forward" and isinstance(receiver, Layer):
+        return _convolve(vm, receiver, args, place)
     if name == "load_state_dict":
         _load(vm, receiver)
         return NONE
@@ -199,6 +204,17 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
     if isinstance(receiver, Instance):
         _inherited(vm, receiver, name, place)
     return tensors.opaque(vm, f"method `{name}`", args.all, place)
+
+
+def _convolve(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
+    """`self._conv_forward(x, weight, bias)`: the convolution that a class inherits from, with a weight of its own."""
+    draft = layers.draft(vm, layer, layers.inputs_of(vm, replace(args, positional=args.positional[:1], keywords={})), place)
+    weight = args.get("weight", 1)
+    if isinstance(weight, Array):
+        draft.weight = arrays.init_of_weight(weight, layer.spec.function)
+    elif not isinstance(weight, ModuleAttribute) or weight.owner is not layer:
+        draft.weight = initialise.UNKNOWN_INIT
+    return vm.builder.emit(draft)
 
 
 def _is_known(function: Value) -> bool:

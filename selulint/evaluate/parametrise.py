@@ -37,6 +37,11 @@ def wrapper(name: str) -> Callable[[Machine, Arguments, Place], Value]:
     return wrap
 
 
+def around(name: str) -> Callable[[Machine, Arguments, Place], Value]:
+    """A layer around another one that does the same: `flax.linen.WeightNorm(layer)`."""
+    return lambda vm, args, place: wrapped(vm, _module(args), name, place)
+
+
 def wrapped(vm: Machine, module: Value, name: str, place: Place) -> Value:
     """A module whose weight something computes from now on; the same module, as in PyTorch."""
     layer = _layer(module)
@@ -112,7 +117,8 @@ def _holds_down(value: Value) -> bool:
 
 
 def _module(args: Arguments) -> Value:
-    return args.get("module", 0) or args.get("layer") or Unknown("no argument")
+    named = (args.get(name) for name in ("layer", "layer_instance"))
+    return args.get("module", 0) or next(filter(None, named), Unknown("no argument"))
 
 
 def _layer(value: Any) -> Layer | None:

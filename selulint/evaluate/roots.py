@@ -408,7 +408,8 @@ def _model(
     if cls is not None and cls.unit.file is vm.file:
         model.owner = Place(cls.node, cls.unit)
         constructor = cls.cells.get("__init__")
-        if isinstance(constructor, FunctionValue) and _has_framework(cls):
+        # One that a decorator gave the class is no place to append to.
+        if isinstance(constructor, FunctionValue) and constructor.owner is cls and _has_framework(cls):
             model.init = Place(constructor.node, constructor.unit)
     elif module is not None:
         model.owner = module.place

@@ -198,14 +198,20 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
 
 
 def _any_item(value: Value) -> Value:
-    """What an index that nobody knows takes out of a sequence of modules: one of them.
+    """What an index that nobody knows takes out of a sequence of modules, or a table of classes: one of them.
 
     A choice among activations stays unknown: nothing that is said about one of them would be said of the model.
     """
     cells = getattr(value, "cells", {})
-    items = [each for key, each in cells.items() if key[:1] == "."] if "keyed" in cells else raw_items(value) or ()
+    if isinstance(value, DictValue):
+        items = list(value.entries.values())
+    elif "keyed" in cells:
+        items = [each for key, each in cells.items() if key[:1] == "."]
+    else:
+        items = list(raw_items(value) or ())
     options = [item for item in flatten(items) if type(item) is not More]
-    if not options or is_open(value) or isinstance(value, DictValue) or len(options) > MAX_OPTIONS:
+    is_table = isinstance(value, DictValue) and not all(isinstance(each, ClassValue) for each in options)
+    if not options or is_open(value) or is_table or len(options) > MAX_OPTIONS:
         return Unknown("an index that is not known")
     if any(isinstance(each, Layer) and each.spec.kind == "activation" for each in options):
         return Unknown("an activation that callers choose")

@@ -14,6 +14,7 @@ from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.values import (
+    METACLASS,
     Array,
     ClassValue,
     Const,
@@ -281,7 +282,21 @@ def _class(vm: Machine, node: Any, scope: Scope) -> Flow:
     run_block(vm, node.body, body)
     cls.cells.update({name: value for name, value in body.cells.items() if name != "__class_body__"})
     vm.write(scope, node.name, cls)
+    metaclass = next((each.value for each in node.keywords if each.arg == "metaclass"), None)
+    if metaclass is not None:
+        cls.cells[METACLASS] = evaluate(vm, metaclass, scope)
+    for decorator in reversed(node.decorator_list):
+        _decorate(vm, decorator, cls, scope)
     return Flow.NORMAL
+
+
+def _decorate(vm: Machine, decorator: Any, cls: ClassValue, scope: Scope) -> None:
+    """Let a decorator of the file do to a class what it does, such as give it another `__init__`; the class stays."""
+    if vm.is_abroad:
+        return
+    function = evaluate(vm, decorator, scope)
+    if isinstance(function, FunctionValue) and function.unit.file is vm.file:
+        calls.call(vm, function, calls.Arguments((cls,)), place_of(decorator, scope))
 
 
 def _import(vm: Machine, node: Any, scope: Scope) -> Flow:

@@ -110,6 +110,11 @@ class TupleValue(Value):
 
 
 @dataclass(slots=True, eq=False)
+class Size(TupleValue):
+    """The shape of a parameter: what makes a tensor of a tuple's numbers makes one of this shape of it."""
+
+
+@dataclass(slots=True, eq=False)
 class Splice(Value):
     """Inside a sequence: one of several runs of items, depending on a condition nobody knows."""
 
@@ -324,6 +329,8 @@ class ClassValue(Mutable):
         return None
 
 
+# The cell of a class that holds its metaclass, where it names one.
+METACLASS = "metaclass"
 # The cell in which an object of a class that inherits from a layer (`nn.Linear`) keeps that layer.
 BASE = "base layer"
 

@@ -46,6 +46,8 @@ def _bare(op: Op) -> Op:
 def _unwrap(made: Plan, model: Model, name: str, place: Place) -> None:
     if not made.first("constraint", place):
         return
+    if model.framework == "jax":
+        raise Refused("the call of the wrapper may have arguments that the layer's has not")
     for each in model.component:
         for op in each.of(Kind.PARAMETRIC):
             if any(other == place for _, other in op.constraints) and not each.fed(op, "selu"):

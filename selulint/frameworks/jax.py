@@ -268,7 +268,7 @@ _HAIKU_FUNCTIONS: Table = {
 }
 _HAIKU_INITIALISERS: Table = {
     "initialiser": (
-        ("Constant=constant", "constant", "constant_of"),
+        ("Constant=constant", "constant", ""),
         ("RandomNormal=random_normal", "stddev=1.0, mean=0.0", "random_normal"),
         ("TruncatedNormal=truncated_normal", "stddev=1.0, mean=0.0, lower=-2.0, upper=2.0", "truncated_normal"),
         ("RandomUniform=random_uniform", "minval=0.0, maxval=1.0", "random_uniform"),

@@ -81,7 +81,7 @@ def _mean(name: str, args: Mapping[str, Any]) -> float | None:
     if name in ("zeros", "ones"):
         return float(name == "ones")
     if name == "constant":
-        value = args.get("val", args.get("value", 0.0))
+        value = args.get("val", args.get("value", args.get("constant", 0.0)))
         return float(value) if isinstance(value, int | float) else None
     if name in _NORMALS:
         return float(args.get("mean", 0.0))

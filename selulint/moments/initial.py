@@ -179,6 +179,11 @@ def _constant(value: float, fans: _Fans) -> float:
     return 0.0 if value == 0.0 else fans.fan_in * value * value
 
 
+def _value(args: Args) -> str:
+    """What an initialiser calls the constant that it gives: `val` (PyTorch), `value` (Keras) or `constant` (Haiku)."""
+    return next((name for name in ("value", "constant") if name in args), "val")
+
+
 def _identity(args: Args, fans: _Fans) -> float:
     return _number(args, "gain", 1.0) ** 2 * min(1.0, fans.fan_in / fans.units)
 
@@ -273,11 +278,10 @@ _LAWS: dict[str, Callable[[Args, _Fans], float]] = {
     "uniform_from_zero": lambda args, fans: _uniform(0.0, _number(args, "scale", 0.01), fans),
     "uniform_scaling": lambda args, fans: _number(args, "scale", 1.0) ** 2,
     "orthogonal_scaled": lambda args, fans: _orthogonal({"gain": args.get("scale", 1.0)}, fans),
-    "constant_of": lambda args, fans: _constant(_number(args, "constant"), fans),
     "uniform_unit_scaling": lambda args, fans: _number(args, "factor", 1.0) ** 2,
     "orthogonal": _orthogonal,
     "identity": _identity,
-    "constant": lambda args, fans: _constant(_number(args, "value" if "value" in args else "val", 0.0), fans),
+    "constant": lambda args, fans: _constant(_number(args, _value(args), 0.0), fans),
     "ones": lambda args, fans: fans.fan_in,
     "zeros": lambda args, fans: 0.0,
 }
