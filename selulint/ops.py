@@ -90,7 +90,8 @@ class Init:
     `gain_out` is fan_out * Var(w), told only where the gain does not fit: 1 where somebody took the wrong fan.
     `place` is the expression that spells it (a call for PyTorch, the argument's value for Keras), None for a default.
     `source` is the identity of the object that draws the same numbers each time (Keras), 0 where every layer has its own.
-    `chooser` is the default value (a string) that selected it among several.
+    `chooser` is the default value (a string) that selected it among several, `caller` the call by which this file reaches
+    an initialiser that another file spells; it then is the `place` too.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Init:
     gain_out: float | None = None
     source: int = 0
     chooser: Place | None = None
+    caller: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,8 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
     weight = draft.weight or (layer.init("weight") if layer else None)
     held = constraints(layer) if layer and draft.kind is Kind.PARAMETRIC else ()
     bias = draft.bias or (layer.init("bias") if layer else None)
+    # What this file does to its own layers by another file's code counts where it calls that.
+    is_own = own(draft.place) is not None
     spelled = draft.spelled or (places(layer.args) if layer else {})
     return Op(
         index,
@@ -229,8 +231,8 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
         layer.serial if layer else 0,
         layer.label if layer else "",
         draft.args,
-        weight if weight is None or own(weight.place) is weight.place else replace(weight, place=None),
-        bias if bias is None or own(bias.place) is bias.place else replace(bias, place=None),
+        weight if weight is None or own(weight.place) is weight.place else _from_afar(weight, own, is_own),
+        bias if bias is None or own(bias.place) is bias.place else _from_afar(bias, own, is_own),
         draft.fan_in,
         draft.fan_out,
         own(_naming(draft)),
@@ -240,6 +242,10 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
         constraints=tuple([(name, place) for name, place in held if own(place)]) if held else (),
         lost=_lost(layer, own) if layer and draft.kind is Kind.PARAMETRIC else (),
     )
+
+
+def _from_afar(init: Init, own: Callable[[Place | None], Place | None], is_own: bool) -> Init:
+    return replace(init, place=own(init.caller) if is_own else None)
 
 
 def _lost(layer: Layer, own: Callable[[Place | None], Place | None]) -> tuple[Lost, ...]:

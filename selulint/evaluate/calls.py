@@ -303,7 +303,7 @@ def _settled(default: Value) -> Value:
 def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, place: Place | None) -> Value:
     """Run code of another file as far as the allowance for that goes."""
     try:
-        with vm.abroad():
+        with vm.abroad(place):
             return run()
     except BudgetExhausted:
         if vm.budget <= 0 or place is None:

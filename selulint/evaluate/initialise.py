@@ -216,7 +216,7 @@ def record(
         known["unknown"] = missing
     is_plain = value is None or not SANE_WINDOW[0] <= value <= SANE_WINDOW[1]
     out = outward(owner.owner, law, laws) if is_plain and isinstance(owner, ModuleAttribute) else None
-    init = Init(law, value, False, place, known, out, chooser=vm.chooser)
+    init = Init(law, value, False, place, known, out, chooser=vm.chooser, caller=vm.door)
     order.note(vm, owner, init)
     set_init(vm, owner, init)
     if isinstance(owner, Array) and owner.base is None:

@@ -103,6 +103,7 @@ class Machine:
         # Modules and names that star imports are being searched for, or do not bring there.
         self.starless: dict[tuple[str, str], None] = {}
         self.is_abroad = False
+        self.door: Place | None = None  # the call by which this file got there
         self.allowance = 0
         self.allowance_left = STEPS_ABROAD_PER_FILE
         self.templates: dict[Any, Template | None] = {}
@@ -153,20 +154,20 @@ class Machine:
         self.allowance = min(STEPS_ABROAD, self.allowance_left)
 
     @contextmanager
-    def abroad(self) -> Iterator[None]:
-        """While this holds, code of another file runs: on the allowance for such code, which is smaller than the budget.
+    def abroad(self, door: Place | None) -> Iterator[None]:
+        """While this holds, code of another file runs, which `door` calls: on the allowance for such code, which is smaller than the budget.
 
         Raises BudgetExhausted at once where nothing is left of it.
         """
         granted, home = min(self.allowance, self.budget), self.budget
         if granted <= 0:
             raise BudgetExhausted
-        self.budget, self.is_abroad = granted, True
+        self.budget, self.is_abroad, self.door = granted, True, door
         try:
             yield
         finally:
             spent = granted - max(self.budget, 0)
-            self.budget, self.is_abroad = home - spent, False
+            self.budget, self.is_abroad, self.door = home - spent, False, None
             self.allowance -= spent
             self.allowance_left -= spent
 

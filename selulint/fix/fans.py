@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refused
 from selulint.fix.plan import Plan
-from selulint.fix.shared import doubt_others
+from selulint.fix.shared import doubt_others, refuse_out_of_reach
 from selulint.fix.torch_calls import has_argument, target_of
 from selulint.graph import Init, Kind, Model, Op, Place
 
@@ -29,6 +29,7 @@ def divide(made: Plan, model: Model, ops: Sequence[Op]) -> None:
     """Make the explicit initialiser that layers share divide by the inputs of one unit of them."""
     init = ops[0].weight
     assert init is not None and init.place is not None
+    refuse_out_of_reach(init)
     doubt_others(made, model, init.place)
     component = [op for each in model.component for op in each.of(Kind.PARAMETRIC)]
     served = [*ops, *(op for op in component if op.weight is not None and op.weight.place == init.place)]

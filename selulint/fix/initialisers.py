@@ -8,7 +8,7 @@ from selulint.diagnostic import Refused, Repair
 from selulint.fix.declared import edit, set_lecun, zeros_at
 from selulint.fix.fans import divide, has_fans_of_its_own
 from selulint.fix.plan import Plan, composed
-from selulint.fix.shared import also_writes, doubt_choices, doubt_others, is_declared, spare_norms
+from selulint.fix.shared import also_writes, doubt_choices, doubt_others, is_declared, refuse_out_of_reach, spare_norms
 from selulint.fix.torch_calls import may_write_more, rewrite, write_zeros
 from selulint.fix.torch_init import CLASSES, add_init_weights, is_unset
 from selulint.graph import Init, Kind, Model, Op
@@ -111,8 +111,7 @@ def _edit(made: Plan, model: Model, op: Op, function: str = "selu") -> None:
     """Rewrite an explicit initialiser where it is spelled."""
     init = op.weight
     assert init is not None
-    if init.chooser is not None:
-        raise Refused("callers choose the initialiser")
+    refuse_out_of_reach(init)
     if not made.first("initialiser", init.place):
         return
     assert init.place is not None
@@ -140,9 +139,8 @@ def _zero_bias(made: Plan, model: Model, op: Op) -> None:
     place = bias.place
     if not made.first("bias initialiser", place):
         return
-    assert bias is not None and place is not None
-    if bias.chooser is not None:
-        raise Refused("callers choose the initialiser")
+    assert place is not None
+    refuse_out_of_reach(bias)
     for each in model.component:
         if any(other.weight is not None and other.weight.place == place for other in each.ops):
             raise Refused("the initialiser also writes weights")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from selulint.diagnostic import Refused
 from selulint.fix.callers import is_default, takes_parameter
 from selulint.fix.plan import Plan
-from selulint.graph import Kind, Model, Op, Place
+from selulint.graph import Init, Kind, Model, Op, Place
 
 # Activations that LeCun's gain serves as well as any other.
 _CONTENT = frozenset({"selu", "relu", "tanh", "sigmoid", "softmax", "log_softmax", "softplus", "hardsigmoid"})
@@ -14,6 +14,14 @@ _CONTENT = frozenset({"selu", "relu", "tanh", "sigmoid", "softmax", "log_softmax
 def is_declared(op: Op) -> bool:
     """Whether a layer takes its initialiser as an argument, or has none that could be set (Equinox)."""
     return bool(op.name) and not op.name.startswith("torch.")
+
+
+def refuse_out_of_reach(init: Init) -> None:
+    """Refuse to edit an initialiser that is not spelled here, or that runs only where callers ask for it."""
+    if init.chooser is not None:
+        raise Refused("callers choose the initialiser")
+    if init.caller is not None and init.place == init.caller:
+        raise Refused("the initialiser is in another file")
 
 
 def doubt_others(made: Plan, model: Model, place: Place) -> None:
