@@ -179,7 +179,7 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     if isinstance(index, Round) and (index.is_first or is_open(value)):
         index = Const(index.index)  # in a sequence as long as the loop, the second item stands for all that follow
     if not isinstance(index, Const):
-        return _any_item(value)
+        return _any_item(vm, value)
     if isinstance(value, DictValue | Layer | Instance) and not isinstance(index.value, int):
         if index.assumed and isinstance(value, DictValue):
             vm.ask(index, *keys_of(value))
@@ -197,9 +197,10 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     return found
 
 
-def _any_item(value: Value) -> Value:
-    """What an index that nobody knows takes out of a sequence of modules, or a table of classes: one of them.
+def _any_item(vm: Machine, value: Value) -> Value:
+    """What an index that nobody knows takes out of a sequence of modules: one of them.
 
+    So it is with a table of models in a script; which blocks a constructor takes out of one stays unknown.
     A choice among activations stays unknown: nothing that is said about one of them would be said of the model.
     """
     cells = getattr(value, "cells", {})
@@ -210,8 +211,9 @@ def _any_item(value: Value) -> Value:
     else:
         items = list(raw_items(value) or ())
     options = [item for item in flatten(items) if type(item) is not More]
-    is_table = isinstance(value, DictValue) and not all(isinstance(each, ClassValue) for each in options)
-    if not options or is_open(value) or is_table or len(options) > MAX_OPTIONS:
+    is_dict = isinstance(value, DictValue)
+    is_choice = is_dict and not vm.order.building and all(isinstance(each, ClassValue) for each in options)
+    if not options or is_open(value) or (is_dict and not is_choice) or len(options) > MAX_OPTIONS:
         return Unknown("an index that is not known")
     if any(isinstance(each, Layer) and each.spec.kind == "activation" for each in options):
         return Unknown("an activation that callers choose")
