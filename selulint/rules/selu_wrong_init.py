@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Severity
 from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Model
+from selulint.moments.initial import gain
+from selulint.moments.maps import SANE_WINDOW
 from selulint.predict import as_written
 from selulint.rules import rule
 from selulint.rules.related import layers_and_selu
 from selulint.rules.selu_fan_out_init import by_initialiser, takes_wrong_fan
+
+
+# Arguments that set the spread of weights by themselves.
+_SPREADS = (("std",), ("stddev",), ("a", "b"), ("minval", "maxval"))
+# Laws whose gain hangs on fan_in / fan_out alone.
+_OF_RATIO = ("kaiming_", "xavier_", "orthogonal")
+_ANY = 64.0
 
 
 @rule("SELU202", Severity.ERROR)
@@ -48,7 +57,7 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
         assert init is not None
         gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
         names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
-        told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else "a standard deviation that ignores fan_in"
+        told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else _of_unknown_size(init)
         related = layers_and_selu(model, ops)
         message = f"`{init.name}` does not fit the SELU after {names} ({told})"
         yield Finding(place.span, message, related, lecun_init(model, ops), prediction=as_written(model, ops[0]))
@@ -57,5 +66,16 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
 def _is_wrong(init: Init) -> bool:
     if "calculate_gain" in init.args or init.args.get("nonlinearity") == "selu":
         return False
-    is_number = isinstance(init.args.get("std", init.args.get("stddev")), int | float)
-    return init.gain is not None or ("unknown" not in init.args and is_number)
+    return init.gain is not None or bool(_of_unknown_size(init))
+
+
+def _of_unknown_size(init: Init) -> str:
+    """What is wrong with a law whatever the layer's sizes are, or unless they are so by chance; "" for nothing."""
+    if "unknown" in init.args:
+        return ""
+    if any(all(isinstance(init.args.get(name), int | float) for name in names) for names in _SPREADS):
+        return "a standard deviation that ignores fan_in"
+    square = gain(init.name, init.args, _ANY, _ANY) if init.name.startswith(_OF_RATIO) else None
+    if square is None or SANE_WINDOW[0] <= square <= SANE_WINDOW[1]:
+        return ""
+    return f"gain {square:.3g} where fan_in equals fan_out, self-normalizing: 1"
