@@ -208,7 +208,9 @@ def method(vm: Machine, receiver: Layer | Instance, name: str, args: Arguments, 
 
 def _convolve(vm: Machine, layer: Layer, args: Arguments, place: Place) -> Value:
     """`self._conv_forward(x, weight, bias)`: the convolution that a class inherits from, with a weight of its own."""
-    draft = layers.draft(vm, layer, layers.inputs_of(vm, replace(args, positional=args.positional[:1], keywords={})), place)
+    draft = layers.draft(
+        vm, layer, layers.inputs_of(vm, replace(args, positional=args.positional[:1], keywords={})), place
+    )
     weight = args.get("weight", 1)
     if isinstance(weight, Array):
         draft.weight = arrays.init_of_weight(weight, layer.spec.function)

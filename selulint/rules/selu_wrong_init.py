@@ -12,7 +12,6 @@ from selulint.rules import rule
 from selulint.rules.related import layers_and_selu
 from selulint.rules.selu_fan_out_init import by_initialiser, takes_wrong_fan
 
-
 # Arguments that set the spread of weights by themselves.
 _SPREADS = (("std",), ("stddev",), ("a", "b"), ("minval", "maxval"))
 # Laws whose gain hangs on fan_in / fan_out alone.
