@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import Any
 
 from selulint.evaluate import (
+    alternatives,
     builtins,
     contrib,
     imports,
@@ -32,7 +33,6 @@ from selulint.evaluate.machine import (
     MAX_DECIDED_RECURSION,
     MAX_DEEP_CALLS,
     MAX_RECURSION,
-    Flow,
     Machine,
 )
 from selulint.evaluate.values import (
@@ -59,7 +59,6 @@ from selulint.evaluate.values import (
     Tensor,
     Unknown,
     Value,
-    next_serial,
 )
 from selulint.frameworks import SPECS
 from selulint.frameworks.torch import TENSOR_METHODS
@@ -156,30 +155,10 @@ def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -
 
 def call_alternatives(vm: Machine, function: Either, args: Arguments, place: Place) -> Value:
     """Call each alternative from the same state and join the results; None among them is never what is called."""
-    if all(map(partial(_is_about_alternative, vm), function.options)):
-        return join([call(vm, option, args, place) for option in function.options])  # type: ignore[no-any-return]
-    began = next_serial()
-    results: list[Value] = []
-
-    def arm(option: Value) -> Callable[[], Flow]:
-        def run() -> Flow:
-            results.append(call(vm, option, args, place))
-            return Flow.NORMAL
-
-        return run
-
-    vm.branch([arm(o) for o in function.options if not (isinstance(o, Const) and o.value is None)])
-    joined: Value = join(results) if results else Unknown("a call of None")
-    vm.set_apart(joined, began)
-    return joined
-
-
-def _is_about_alternative(vm: Machine, method: Value) -> bool:
-    """Whether this is a framework's method, such as `normal_`, of something that a run has in place of the others."""
-    if not isinstance(method, BoundMethod) or not isinstance(method.method, str) or method.method in _UNBOUND:
-        return False
-    owner = method.receiver.owner if isinstance(method.receiver, ModuleAttribute) else method.receiver
-    return isinstance(owner, Layer | Instance) and owner.serial in vm.alternatives
+    options = [each for each in function.options if not (isinstance(each, Const) and each.value is None)]
+    if options and all(alternatives.writes_apart(vm, each) for each in options):
+        return join([call(vm, each, args, place) for each in options])  # type: ignore[no-any-return]
+    return alternatives.evaluated(vm, [partial(call, vm, each, args, place) for each in options])
 
 
 def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:

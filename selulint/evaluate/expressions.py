@@ -5,13 +5,25 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
-from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
+from selulint.evaluate import (
+    alternatives,
+    arithmetic,
+    arrays,
+    attributes,
+    calls,
+    comparisons,
+    loops,
+    numbers,
+    sequences,
+    tensors,
+)
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.joining import join
 from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS, MAX_OPTIONS, BudgetExhausted
-from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     NONE,
     Array,
@@ -29,7 +41,6 @@ from selulint.evaluate.values import (
     TupleValue,
     Unknown,
     Value,
-    next_serial,
 )
 from selulint.graph import Place
 
@@ -292,20 +303,7 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
     if truth is not None:
         with vm.decided_by(test, node.orelse if truth else node.body):
             return evaluate(vm, node.body if truth else node.orelse, scope)
-    began = next_serial()
-    results: list[Value] = []
-
-    def arm(branch: ast.expr) -> Callable[[], Flow]:
-        def run() -> Flow:
-            results.append(evaluate(vm, branch, scope))
-            return Flow.NORMAL
-
-        return run
-
-    vm.branch([arm(node.body), arm(node.orelse)])
-    joined: Value = join(results)
-    vm.set_apart(joined, began)
-    return joined
+    return alternatives.evaluated(vm, [partial(evaluate, vm, each, scope) for each in (node.body, node.orelse)])
 
 
 def _lambda(vm: Machine, node: Any, scope: Scope) -> Value:

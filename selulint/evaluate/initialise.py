@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arrays, order
+from selulint.evaluate import alternatives, arrays, order
 from selulint.evaluate.building import constants
 from selulint.evaluate.fans import constant, dimensions, fans, of_shape, product, shape
 from selulint.evaluate.machine import Machine
@@ -181,9 +181,9 @@ def call_initialiser(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, p
     target = bound.pop(first, Unknown("no tensor"))
     options = target.options if isinstance(target, Either) else (target,)
     # Of layers that exist side by side nobody knows which one is written.
-    layers_of = [owner.owner for owner in options if isinstance(owner, ModuleAttribute)]
-    is_apart = all(layer.serial in vm.alternatives for layer in layers_of)
-    is_certain = len(options) == 1 or (is_apart and not any(isinstance(owner, Array) for owner in options))
+    is_certain = len(options) == 1 or all(
+        alternatives.is_apart(vm, each) or isinstance(each, Const) for each in options
+    )
     for owner in options:
         if isinstance(owner, ModuleAttribute | Array) and not is_certain:
             set_init(vm, owner, UNKNOWN_INIT)

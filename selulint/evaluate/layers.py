@@ -6,13 +6,12 @@ import ast
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arrays, initialise, jax, keras, keras_legacy, numbers, variables
+from selulint.evaluate import alternatives, arrays, initialise, jax, keras, keras_legacy, numbers, variables
 from selulint.evaluate.building import Draft, constants, places, sources, tensors_in
-from selulint.evaluate.joining import join
-from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.machine import Machine
 from selulint.evaluate.tensors import as_tensor, binary, opaque
 from selulint.evaluate.values import (
     Const,
@@ -256,18 +255,8 @@ def thread(vm: Machine, items: tuple[Value, ...], args: Arguments, place: Place,
 def _alternatives(vm: Machine, splice: Splice, value: Value, place: Place) -> Value:
     from selulint.evaluate.calls import NO_ARGUMENTS
 
-    results: list[Value] = []
-
-    def arm(run_items: tuple[Value, ...]) -> Any:
-        def run() -> Flow:
-            results.append(thread(vm, run_items, NO_ARGUMENTS.prepend(value), place))
-            return Flow.NORMAL
-
-        return run
-
-    vm.branch([arm(run_items) for run_items in splice.options])
-    joined: Value = join(results)
-    return joined
+    args = NO_ARGUMENTS.prepend(value)
+    return alternatives.evaluated(vm, [partial(thread, vm, items, args, place) for items in splice.options])
 
 
 def apply_function(

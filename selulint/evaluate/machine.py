@@ -155,9 +155,10 @@ class Machine:
 
     @contextmanager
     def abroad(self, door: Place | None) -> Iterator[None]:
-        """While this holds, code of another file runs, which `door` calls: on the allowance for such code, which is smaller than the budget.
+        """While this holds, code of another file runs, which `door` calls.
 
-        Raises BudgetExhausted at once where nothing is left of it.
+        It runs on the allowance for such code, which is smaller than the budget. Raises BudgetExhausted at once where
+        nothing is left of it.
         """
         granted, home = min(self.allowance, self.budget), self.budget
         if granted <= 0:
