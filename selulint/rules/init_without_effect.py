@@ -82,7 +82,8 @@ def _message(found: list[tuple[Op, Lost]]) -> str:
     if lost.cause == "overwritten":
         by = f"`{op.weight.name}`" if op.weight is not None else "another one"
         return f"`{lost.init.name}` has no effect on {title}: {by} overwrites it before the first use"
-    return f"this initialiser does not reach {title}: `weight_norm` computes its weight from other parameters"
+    where = ":" if op.constraints else " where"  # not every run wraps it
+    return f"this initialiser does not reach {title}{where} `weight_norm` computes its weight from other parameters"
 
 
 _TOLD = {"early": "the initialiser that does not reach it", "overwritten": "what overwrites it"}
