@@ -543,6 +543,7 @@ def test_generated_programs(text: str) -> None:
         ("torch.nn.parameter.Parameter", "torch.nn.Parameter"),
         ("torch.nn.init.kaiming_normal_", "torch.nn.init.kaiming_normal_"),
         ("torch.ops.aten.relu", "torch.relu"),
+        ("torch.functional.F.relu", "torch.nn.functional.relu"),
         ("tensorflow.keras", "keras"),
         ("tensorflow.keras.layers.Dense", "keras.layers.Dense"),
         ("tf_keras.layers.Dense", "keras.layers.Dense"),

@@ -70,7 +70,9 @@ def _feeding(model: Model) -> set[int]:
 
 
 def _finding(model: Model, chain: _Chain, selu: Op, found: Statistics) -> Iterator[Finding]:
-    causes = chain.causes(selu)
+    # What pulls the other way is no cause.
+    is_low, causes = found.second < 1.0, chain.causes(selu)
+    causes = [op for op in causes if (chain.ratio[op.index] < 1.0) is is_low] or causes
     named = [op for op in causes if op.kind is not Kind.PARAMETRIC][-1:] or causes
     place = _place(named[0] if named and named[0].kind is not Kind.PARAMETRIC else selu)
     if place is None or not named:
@@ -85,9 +87,10 @@ def _finding(model: Model, chain: _Chain, selu: Op, found: Statistics) -> Iterat
         f"(0.1; 0.8 to 1.5){fixed}: {_why(named, chain.ratio)}{after}"
     )
     spelled = selu.place
-    related = (Related("the SELU", spelled.span),) if spelled is not None and spelled != place else ()
+    related = [Related("the SELU", spelled.span)] if spelled is not None and spelled != place else []
+    related += [Related("a layer whose gain is named", each.span) for each in _layers(named)]
     title = layers[-1] if layers else selu.title
-    yield Finding(place.span, message, related, prediction=Prediction(title, found.mean, found.variance, end))
+    yield Finding(place.span, message, tuple(related), prediction=Prediction(title, found.mean, found.variance, end))
 
 
 def _why(causes: list[Op], ratio: dict[int, float]) -> str:
@@ -100,6 +103,10 @@ def _why(causes: list[Op], ratio: dict[int, float]) -> str:
         )
     gains = [f"`{op.title}` {ratio[op.index]:.3g}" for op in causes[:4]]
     return f"gains add up ({', '.join(gains)}{', ...' * (len(causes) > 4)})"
+
+
+def _layers(causes: list[Op]) -> list[Place]:
+    return list(dict.fromkeys(op.place for op in causes if op.kind is Kind.PARAMETRIC and op.place is not None))[:4]
 
 
 def _place(op: Op) -> Place | None:

@@ -14,6 +14,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.nn.parameter", "torch.nn"),
     ("torch._C._nn", "torch.nn.functional"),
     ("torch.ops.aten", "torch"),
+    ("torch.functional.F", "torch.nn.functional"),
     ("tensorflow.contrib.keras", "keras"),
     ("tensorflow.compat.v1", "tensorflow"),
     ("tensorflow.compat.v2", "tensorflow"),
