@@ -152,7 +152,9 @@ def _others(
     roots = [_evaluate(vm, root.node, name, partial(run, each)) for each in options.others(vm.asked, function)]
     kept = options.compared(root.models, [each.models for each in roots], vm.options)
     for each in roots:
-        yield replace(each, models=[model for model in each.models if model in kept and not _covered(model, root.models, ())])
+        yield replace(
+            each, models=[model for model in each.models if model in kept and not _covered(model, root.models, ())]
+        )
 
 
 def _function_roots(vm: Machine, function: FunctionValue) -> Iterable[_Root]:
