@@ -21,6 +21,8 @@ WEIGHTED_SUMS = frozenset(
     + ("depthwise_conv1d", "depthwise_conv2d", "separable_conv1d", "separable_conv2d")
 )
 GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
+# Ops that one formula is made of, at most.
+_LONGEST_FORMULA = 32
 _STARTS = frozenset({Kind.INPUT, Kind.ACTIVATION, Kind.OPAQUE})
 # What weighs another tensor: its values are weights.
 _GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "tanh", "hardtanh"})
@@ -64,6 +66,15 @@ def _is_term(op: Op) -> bool:
     """Whether an op is a term of the sum behind it: neither a sum itself nor a mere move of values."""
     is_move = op.kind is Kind.RESHAPE and not _is_start(op)
     return not is_move and not (op.kind is Kind.MERGE and op.function == "add")
+
+
+def _is_raised(op: Op) -> bool:
+    """Whether an op brings a map to a higher resolution."""
+    return op.function.startswith("upsample")
+
+
+def _is_raised_or_term(op: Op) -> bool:
+    return _is_raised(op) or _is_term(op)
 
 
 @dataclass(eq=False, slots=True)
@@ -167,7 +178,7 @@ class Model:
 
     def _is_hidden(self, op: Op) -> bool:
         before = self._nearest(op, self.inputs, TRANSPARENT, True, self._is_passed)
-        if any(self._leaves(near) for near in self.inputs(op)) or self._fuses(op):
+        if any(self._leaves(near) for near in self.inputs(op)) or self._fuses(op) or self._is_part_of_formula(op):
             return False
         # The same activation twice is as good as once.
         before += self._nearest(op, self.inputs, TRANSPARENT, False, lambda near, _: _is_same(near, op))
@@ -223,14 +234,19 @@ class Model:
         return op.kind is Kind.PARAMETRIC and escapes
 
     def _fuses(self, op: Op) -> bool:
-        """Whether `op` stands behind a sum that fuses feature maps (HRNet): one of the terms comes as it is, and no other
-        starts from it or from what it is made of, as the branches of a residual block do.
+        """Whether `op` stands behind a sum that fuses feature maps (HRNet): one of the terms comes as it is, or in another
+        resolution, and no other starts from it or from what it is made of, as the branches of a residual block do.
         """
         sums = self.upstream(op)
         if len(sums) != 1 or sums[0].kind is not Kind.MERGE or sums[0].function != "add":
             return False
         terms = [near for near in self._back(sums[0], _is_term) if self.reads_input(near)]
-        return len(terms) > 1 and any(_is_start(term) and self._is_apart(term, terms) for term in terms)
+        raised = [near for near in self._back(sums[0], _is_raised_or_term) if _is_raised(near)]
+        resized = {near.index for each in raised for near in self._back(each, _is_term)}
+        moved = resized if len(resized) < len(terms) else set()
+        return len(terms) > 1 and any(
+            (_is_start(term) or term.index in moved) and self._is_apart(term, terms) for term in terms
+        )
 
     def _is_apart(self, term: Op, terms: list[Op]) -> bool:
         above = {near.index for near in (term, *self._back(term))}
@@ -238,6 +254,33 @@ class Model:
         starts = [near for other in others for near in ([other] if _is_start(other) else self._back(other, _is_start))]
         reached = {near.index for other in others for near in self._back(other)}
         return term.index not in reached and not any(near.index in above for near in starts)
+
+    def _is_part_of_formula(self, op: Op) -> bool:
+        """Whether a ReLU is a part of another function of its input: of sparsemax, whose threshold is computed from the
+        values above it, or of ELU and its like, which add an exponential.
+        """
+        for near in self.inputs(op):
+            if near.function == "subtract" and len(near.inputs) > 1:
+                first, second = near.inputs[:2]
+                return first in {each.index for each in self._computed_from(self.ops[second])}
+        sums = [near for near in self.downstream(op, frozenset({Kind.SCALE})) if near.function in ("add", "subtract")]
+        made = [self._computed_from(term) for near in sums for term in self.inputs(near)]
+        return any(
+            any(each.function in ("exp", "expm1") for each in formula)
+            and not {each.index for each in formula}.isdisjoint(op.inputs)
+            for formula in made
+        )
+
+    def _computed_from(self, op: Op) -> list[Op]:
+        """An op and the values from which a formula computes it: back to the layers before it."""
+        found, stack = {op.index: op}, [op]
+        while stack and len(found) < _LONGEST_FORMULA:
+            near = stack.pop()
+            if near.kind not in (Kind.PARAMETRIC, Kind.INPUT):
+                fresh = [each for each in self.inputs(near) if each.index not in found]
+                found.update((each.index, each) for each in fresh)
+                stack.extend(fresh)
+        return list(found.values())
 
     def _back(self, op: Op, stops: Callable[[Op], bool] | None = None) -> list[Op]:
         """All ops before `op`; with `stops`, the first ones on each way back for which it holds."""

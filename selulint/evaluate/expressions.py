@@ -38,6 +38,7 @@ from selulint.evaluate.values import (
     Scope,
     Super,
     Symbol,
+    Tensor,
     TupleValue,
     Unknown,
     Value,
@@ -196,6 +197,8 @@ def _binary(vm: Machine, node: Any, scope: Scope) -> Value:
 
 def combine(vm: Machine, operation: type, left: Value, right: Value, place: Place) -> Value:
     """The value of a binary operation: arithmetic on constants, concatenation of sequences, an op on tensors."""
+    if operation in (ast.Add, ast.Mult) and (_is_display(left) or _is_display(right)):
+        return sequences.combine(operation, _as_display(left), _as_display(right))
     if tensors_in(left) or tensors_in(right):
         return tensors.binary(vm, operation, left, right, place)
     if operation is ast.Mod and isinstance(left, Const) and isinstance(left.value, str):
@@ -211,6 +214,15 @@ def combine(vm: Machine, operation: type, left: Value, right: Value, place: Plac
     if operation in _FORMULAS and numbers.may_be_number(left) and numbers.may_be_number(right):
         return numbers.formula(_FORMULAS[operation], left, right)
     return sequences.combine(operation, left, right)
+
+
+def _is_display(value: Value) -> bool:
+    return isinstance(value, ListValue | TupleValue)
+
+
+def _as_display(value: Value) -> Value:
+    """What is concatenated with a list is one: a tensor stands for a list of some."""
+    return ListValue.of((value,), open=True) if isinstance(value, Tensor) else value
 
 
 def _options(value: Value) -> tuple[Value, ...]:
