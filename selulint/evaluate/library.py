@@ -233,6 +233,7 @@ _TRANSPARENT = (
     "flax.linen.checkpoint flax.nnx.jit flax.nnx.remat haiku.remat haiku.to_module"
 ).split()
 
+
 def _environment(vm: Machine, args: Arguments, place: Place) -> Value:
     return methods.looked_up(args.get("default", 1)) or Unknown("a variable of the environment")
 
