@@ -24,6 +24,7 @@ from selulint.evaluate.building import tensors_in
 from selulint.evaluate.joining import join
 from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS, MAX_OPTIONS, BudgetExhausted
 from selulint.evaluate.machine import Machine
+from selulint.evaluate.parameters import COLLECTED, defaults
 from selulint.evaluate.values import (
     NONE,
     Array,
@@ -319,7 +320,7 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
 
 
 def _lambda(vm: Machine, node: Any, scope: Scope) -> Value:
-    return FunctionValue(node, scope.unit, scope, calls.defaults(vm, node.args, scope))
+    return FunctionValue(node, scope.unit, scope, defaults(vm, node.args, scope))
 
 
 def _named(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -366,7 +367,7 @@ def _arguments(vm: Machine, node: ast.Call, scope: Scope) -> calls.Arguments:
         if more and not items:
             positional.append(More())
         is_open = is_open or more or len(positional) > MAX_ITEMS
-        inside = inside or (more and not any(type(i) is Unknown and i.reason is calls.COLLECTED for i in items))
+        inside = inside or (more and not any(type(i) is Unknown and i.reason is COLLECTED for i in items))
         del positional[MAX_ITEMS:]
     for keyword in node.keywords:
         value = evaluate(vm, keyword.value, scope)

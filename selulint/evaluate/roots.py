@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from selulint.evaluate import calls, jax, layers, modules, options, order, records
+from selulint.evaluate import calls, coverage, layers, modules, options, order
 from selulint.evaluate.building import Builder
-from selulint.evaluate.calls import Arguments, call, instantiate, invoke
+from selulint.evaluate.calls import Arguments, call, invoke
+from selulint.evaluate.entries import ENTRIES, NO_CHOICE, entry_of, tensor_arguments, unknown_arguments
 from selulint.evaluate.handwritten import recognised
 from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.machine import STEPS_PER_ROOT, Machine
@@ -40,8 +41,6 @@ _INITIALISES = re.compile(
     r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
 _SELU = re.compile("selu", re.IGNORECASE)
-_NO_CHOICE: Mapping[str, Value] = {}
-_ENTRIES = ("forward", "call", "__call__")
 _SEQUENTIAL = "torch.nn.Sequential"
 _FRAMEWORKS = {
     "keras": "keras",
@@ -85,13 +84,13 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
             model.part = id(root.node) in used
             found.append(model)
     options.tell(found, vm.options)
-    kept = found if parts else _without_covered(vm, found)
+    kept = found if parts else coverage.without_covered(vm, found)
     trained = triage.trained_weights(file.source.text)
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
         model.trained, model.rescaled, model.assumed = trained, scaled, _assumed_by(vm, model)
     order.settle(vm, found)
-    _group(kept)
+    coverage.group(kept)
     return kept
 
 
@@ -152,9 +151,8 @@ def _others(
     roots = [_evaluate(vm, root.node, name, partial(run, each)) for each in options.others(vm.asked, function)]
     kept = options.compared(root.models, [each.models for each in roots], vm.options)
     for each in roots:
-        yield replace(
-            each, models=[model for model in each.models if model in kept and not _covered(model, root.models, ())]
-        )
+        new = (model for model in each.models if model in kept)
+        yield replace(each, models=[model for model in new if not coverage.covered(model, root.models, ())])
 
 
 def _function_roots(vm: Machine, function: FunctionValue) -> Iterable[_Root]:
@@ -165,7 +163,7 @@ def _function_roots(vm: Machine, function: FunctionValue) -> Iterable[_Root]:
 
 def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
-    entry = _entry(cls)
+    entry = entry_of(cls)
     built: list[Instance] = []
 
     def build() -> Instance:
@@ -187,9 +185,9 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
             yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
 
 
-def _made(vm: Machine, cls: ClassValue, chosen: Mapping[str, Value] = _NO_CHOICE) -> Instance:
+def _made(vm: Machine, cls: ClassValue, chosen: Mapping[str, Value] = NO_CHOICE) -> Instance:
     """An object of a class as callers make it."""
-    args = _unknown_arguments(vm, cls.find("__init__"), chosen=chosen)
+    args = unknown_arguments(vm, cls.find("__init__"), chosen=chosen)
     instance = calls.build(vm, cls, args, Place(cls.node, cls.unit))
     _initialise(vm, cls, instance)
     return instance
@@ -212,11 +210,6 @@ def _is_dead(vm: Machine, cls: ClassValue, name: str) -> bool:
     return name.startswith("_") and is_known and f".{name}" not in vm.file.source.text
 
 
-def _entry(cls: ClassValue) -> FunctionValue | None:
-    """The method that runs when a module is called."""
-    return next((each for each in map(cls.find, _ENTRIES) if isinstance(each, FunctionValue)), None)
-
-
 def _method_root(
     vm: Machine, build: Callable[[], Instance], method: FunctionValue, is_module: bool
 ) -> Callable[[], Value]:
@@ -230,10 +223,10 @@ def _method_root(
 
 
 def _invoke_promoting(
-    vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int, chosen: Mapping[str, Value] = _NO_CHOICE
+    vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int, chosen: Mapping[str, Value] = NO_CHOICE
 ) -> Value:
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
-    unknowns = _unknown_arguments(vm, function, skip).positional
+    unknowns = unknown_arguments(vm, function, skip).positional
     before = len(vm.builder.ops)
     result = invoke(vm, function, Arguments((*first, *unknowns), dict(chosen), outside=True), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
@@ -246,29 +239,9 @@ def _invoke_promoting(
 
 
 def _call_with_unknowns(
-    vm: Machine, function: FunctionValue, chosen: Mapping[str, Value] = _NO_CHOICE
+    vm: Machine, function: FunctionValue, chosen: Mapping[str, Value] = NO_CHOICE
 ) -> Callable[[], Value]:
     return lambda: _invoke_promoting(vm, function, (), 0, chosen)
-
-
-def _unknown_arguments(
-    vm: Machine, function: Any, skip: int = 1, chosen: Mapping[str, Value] = _NO_CHOICE
-) -> Arguments:
-    """Unknowns for the parameters that have no default; records of the file, told by annotations, with their defaults."""
-    if not isinstance(function, FunctionValue):
-        return Arguments(outside=True)
-    params = function.node.args
-    required = [p for p in (*params.posonlyargs, *params.args)[skip:] if p.arg not in function.defaults]
-    return Arguments(tuple(_unknown(vm, function, param) for param in required), dict(chosen), outside=True)
-
-
-def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
-    annotation = param.annotation
-    if type(annotation) is ast.Name and annotation.id in vm.file.bindings:
-        cls = vm.lookup(function.scope, annotation.id)
-        if isinstance(cls, ClassValue) and records.is_record(cls) and not jax.is_module(cls):
-            return instantiate(vm, cls, Arguments(outside=True), Place(annotation, function.unit))
-    return Unknown(f"parameter `{param.arg}`", parameter=True)
 
 
 def _evaluate(
@@ -292,7 +265,7 @@ def _evaluate(
             if model is not None:
                 found.append(model)
         own = _model(vm, name, built, result, None, owner)
-        if own is not None and not _covered(own, found, ()):
+        if own is not None and not coverage.covered(own, found, ()):
             found.append(own)
     except (BudgetExhausted, RecursionError, OverflowError):
         found = [_unfinished(vm, node, name)]
@@ -353,7 +326,7 @@ def _is_here(vm: Machine, place: Place | None) -> bool:
 
 def _is_model(instance: Instance) -> bool:
     """Whether an object is called as a model: by a method of its class, or by one that it was given (`self.forward = ...`)."""
-    if _entry(instance.cls) is not None or any(name in instance.cells for name in _ENTRIES):
+    if entry_of(instance.cls) is not None or any(name in instance.cells for name in ENTRIES):
         return True
     return modules.container_base(instance.cls) is not None
 
@@ -366,27 +339,9 @@ def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
     place = Place(module.cls.node, module.cls.unit) if isinstance(module, Instance) else module.place
     if place is None:
         return None
-    result = call(vm, module, _tensor_arguments(vm, module), place)
+    result = call(vm, module, tensor_arguments(vm, module), place)
     name = module.cls.name if isinstance(module, Instance) else module.label or "Sequential"
     return _model(vm, name, vm.builder, result, module)
-
-
-def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
-    entry = _entry(module.cls) if isinstance(module, Instance) else None
-    if entry is None:
-        return Arguments((vm.builder.input(),), outside=True)
-    names = entry.parameters[0][1:]
-    is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
-    tensors: tuple[Value, ...] = tuple(
-        Unknown(f"parameter `{name}`", parameter=True) if is_jax and jax.is_beside(name) else vm.builder.input()
-        for name in names
-        if name not in entry.defaults
-    )
-    if not tensors and entry.parameters[2]:
-        tensors = (vm.builder.input(),)
-    if not tensors and names:
-        tensors = (vm.builder.input(),)
-    return Arguments(tensors, outside=True)
 
 
 def _model(
@@ -423,7 +378,7 @@ def _has_framework(cls: ClassValue) -> bool:
     others = [base for base in cls.mro() if not isinstance(base, ClassValue)]
     # All kinds of `LightningModule` are modules, whatever package they come from.
     known = any(isinstance(base, Symbol) and (base.name in SPECS or base.name.endswith("Module")) for base in others)
-    return known or (bool(others) and _entry(cls) is not None)
+    return known or (bool(others) and entry_of(cls) is not None)
 
 
 def _framework(ops: tuple[Op, ...]) -> str:
@@ -433,50 +388,3 @@ def _framework(ops: tuple[Op, ...]) -> str:
         if framework is not None and op.kind is not Kind.RESHAPE:
             return framework
     return "torch"
-
-
-def _covered(model: Model, others: list[Model], left_out: Collection[int]) -> bool:
-    """Whether other models show every layer and activation of this one, and all that they do to data.
-
-    Norms and dropouts of a SELU network whose nodes are `left_out` are switched off wherever the file uses them; of any
-    other network they are shown, since a fix that makes it a SELU network has to change them too.
-    """
-    if any(op.function != "selu" for op in model.of(Kind.ACTIVATION)):
-        left_out = ()
-    places = {op.place for other in others for op in other.ops if op.place is not None}
-    fed = {op.place for other in others for op in other.ops if op.place is not None and other.reads_input(op)}
-    telling = (Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM)
-    return not model.unfinished and all(
-        op.place in (fed if model.reads_input(op) else places)
-        or (op.kind in (Kind.DROPOUT, Kind.NORM) and id(op.place.syntax) in left_out)
-        for op in model.ops
-        if (op.kind in telling or op.handwritten is not None) and op.place is not None
-    )
-
-
-def _without_covered(vm: Machine, found: list[Model]) -> list[Model]:
-    whole = [model for model in found if not model.part]
-    left_out = {id(node) for arm in vm.left_out for node in ast.walk(arm)}
-    return whole + [model for model in found if model.part and not _covered(model, whole, left_out)]
-
-
-def _group(found: list[Model]) -> None:
-    """Models that share a source place belong together: what one fix changes, all of them feel."""
-    parent = list(range(len(found)))
-
-    def root_of(number: int) -> int:
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
-
-    first: dict[Place, int] = {}
-    for number, model in enumerate(found):
-        for place in {op.place for op in model.ops if op.place is not None}:
-            one, other = sorted((root_of(first.setdefault(place, number)), root_of(number)))
-            parent[other] = one
-    members: dict[int, list[Model]] = {}
-    for number, model in enumerate(found):
-        members.setdefault(root_of(number), []).append(model)
-    for number, model in enumerate(found):
-        model.component = tuple(members[root_of(number)])

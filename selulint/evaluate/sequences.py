@@ -183,6 +183,8 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     if isinstance(value, DictValue | Layer | Instance) and not isinstance(index.value, int):
         if index.assumed and isinstance(value, DictValue):
             vm.ask(index, *keys_of(value))
+        if isinstance(value, DictValue) and value.fed and index.value not in value.entries:
+            vm.write(value, index.value, vm.builder.input())
         return _entry(value, index)
     items = raw_items(value)
     if items is None or not isinstance(index.value, int):

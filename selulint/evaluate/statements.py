@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from selulint.evaluate import attributes, calls, imports, initialise, modules, order, sequences, tensors
+from selulint.evaluate import attributes, calls, imports, initialise, modules, order, parameters, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
@@ -268,7 +268,7 @@ def _function(vm: Machine, node: Any, scope: Scope) -> Flow:
     if attributes_of & {"setter", "deleter"}:
         return Flow.NORMAL  # the property itself stands before it
     owner = scope.owner if scope.cells.get("__class_body__") else None
-    defaults = calls.defaults(vm, node.args, scope)
+    defaults = parameters.defaults(vm, node.args, scope)
     closure = scope if owner is None else (scope.parent or scope)
     value = FunctionValue(node, scope.unit, closure, defaults, owner, frozenset(decorators))
     vm.write(scope, node.name, value)

@@ -198,11 +198,13 @@ class ListValue(Mutable):
 class DictValue(Mutable):
     """A dict with constant keys; `open` means that it may hold keys nobody knows.
 
-    `outside` says that only callers from outside the file may put them there, as with the `**kwargs` of an entry point.
+    `outside` says that only callers from outside the file may put them there, as with the `**kwargs` of an entry point;
+    `fed` that they put a model's inputs there.
     """
 
     open: bool = False
     outside: bool = False
+    fed: bool = False
 
     @property
     def entries(self) -> dict[Any, Value]:

@@ -45,11 +45,11 @@ def relu_activation(model: Model) -> Iterator[Finding]:
     """
     fix, said = None, False
     for op in model.of(Kind.ACTIVATION, "relu", "relu6"):
-        if op.place is None or op.rivals or not model.is_hidden(op):
+        place = op.chooser or op.place
+        if place is None or op.rivals or not model.is_hidden(op):
             continue
         if not said:
             fix, said = selu_chain(model), True
-        place = op.chooser or op.place
         name = "ReLU6" if op.function == "relu6" else "ReLU"
         own = _CHOSEN if op.chooser is not None else fix if op.function == "relu" else _BOUNDED
         implicit = op.args.get("implicit")
