@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selulint.evaluate import calls, jax, layers, modules, order, records
+from selulint.evaluate import calls, coverage, jax, layers, modules, order, records
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, instantiate, invoke
 from selulint.evaluate.handwritten import recognised
-from selulint.evaluate.machine import STEPS_PER_ROOT, BudgetExhausted, Machine
+from selulint.evaluate.interruption import TOO_MUCH, attempt
+from selulint.evaluate.machine import STEPS_PER_ROOT, Machine
 from selulint.evaluate.values import (
     ClassValue,
     FunctionValue,
@@ -64,7 +65,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
     roots = [_script(vm)]
     vm.module.position = len(file.statements)  # from now on names mean what they mean to importers
     callers: list[FunctionValue] = []
-    for value in list(vm.module.cells.values()):
+    for value in dict.fromkeys(each for each in vm.module.cells.values() if isinstance(each, Value)):
         if isinstance(value, ClassValue) and _is_relevant(file, value):
             roots.extend(_class_roots(vm, value))
         elif isinstance(value, FunctionValue) and _is_relevant(file, value):
@@ -79,13 +80,13 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
         for model in root.models:
             model.part = id(root.node) in used
             found.append(model)
-    kept = found if parts else _without_covered(found)
+    kept = found if parts else coverage.without_covered(found)
     trained = triage.trained_weights(file.source.text)
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
         model.trained, model.rescaled, model.assumed = trained, scaled, _assumed_by(vm, model)
     order.settle(vm, found)
-    _group(kept)
+    coverage.group(kept)
     return kept
 
 
@@ -127,14 +128,21 @@ def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:
 
 
 def _script(vm: Machine) -> _Root:
+    unfinished: list[Model] = []
+
     def run() -> Value:
         for index, statement in enumerate(vm.file.statements):
-            if statement.relevant:
-                vm.refill()
-                vm.run_statement(vm.module, index)
+            if not statement.relevant:
+                continue
+            vm.refill()
+            if not attempt(vm, index):
+                unfinished.append(_unfinished(vm, Place(statement.nodes[0], vm.file.unit(index))))
+        vm.refill()
         return Unknown("a script")
 
-    return _evaluate(vm, None, "module", run)
+    root = _evaluate(vm, None, "module", run)
+    root.models.extend(unfinished)
+    return root
 
 
 def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
@@ -246,16 +254,19 @@ def _evaluate(
     found: list[Model] = []
     try:
         result = run()
-        built, created = vm.builder, _outermost(vm, [*vm.created, *_sequences(vm, node, result)])
-        for each in created:
+    except TOO_MUCH:
+        return _Root(node, [_unfinished(vm, _place(vm, node), name)], frozenset(vm.used))
+    built, created = vm.builder, _outermost(vm, [*vm.created, *_sequences(vm, node, result)])
+    for each in created:
+        try:
             model = _forward(vm, each)
-            if model is not None:
-                found.append(model)
-        own = _model(vm, name, built, result, None, owner)
-        if own is not None and not _covered(own, found):
-            found.append(own)
-    except (BudgetExhausted, RecursionError, OverflowError):
-        found = [_unfinished(vm, node, name)]
+        except TOO_MUCH:
+            model = _unfinished(vm, each.place, name)
+        if model is not None:
+            found.append(model)
+    own = _model(vm, name, built, result, None, owner)
+    if own is not None and not coverage.covered(own, found):
+        found.append(own)
     return _Root(node, found, frozenset(vm.used))
 
 
@@ -272,14 +283,17 @@ def _sequences(vm: Machine, node: Any, result: Value) -> list[Layer]:
     return [made]
 
 
-def _unfinished(vm: Machine, node: Any, name: str) -> Model:
-    """Stands for a root that asks for more evaluation than a linter may spend: nothing is claimed about it."""
-    model = Model(name, "torch", (), frozenset(), vm.file, unfinished=True)
-    unit = next(
-        (f.unit for f in vm.module.cells.values() if getattr(f, "node", None) is node and node is not None), None
-    )
-    model.owner = Place(node, unit) if unit is not None else None
-    return model
+def _unfinished(vm: Machine, place: Place | None, name: str = "") -> Model:
+    """Stands for what asks for more evaluation than a linter may spend: nothing is claimed about it."""
+    name = name or (place.text.partition("\n")[0].rstrip(" :") if place is not None else "")
+    return Model(name, "torch", (), frozenset(), vm.file, place, unfinished=True)
+
+
+def _place(vm: Machine, node: Any) -> Place | None:
+    """Where a class or function of the file stands."""
+    units = (each.unit for each in vm.module.cells.values() if node is not None and getattr(each, "node", None) is node)
+    unit = next(units, None)
+    return Place(node, unit) if unit is not None else None
 
 
 def _outermost(vm: Machine, created: list[Layer | Instance]) -> list[Layer | Instance]:
@@ -378,42 +392,3 @@ def _framework(ops: tuple[Op, ...]) -> str:
         if framework is not None and op.kind is not Kind.RESHAPE:
             return framework
     return "torch"
-
-
-def _covered(model: Model, others: list[Model]) -> bool:
-    """Whether other models show every layer and activation of this one, and all that they do to data."""
-    places = {op.place for other in others for op in other.ops if op.place is not None}
-    fed = {op.place for other in others for op in other.ops if op.place is not None and other.reads_input(op)}
-    telling = (Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM)
-    return not model.unfinished and all(
-        op.place in (fed if model.reads_input(op) else places)
-        for op in model.ops
-        if (op.kind in telling or op.handwritten is not None) and op.place is not None
-    )
-
-
-def _without_covered(found: list[Model]) -> list[Model]:
-    whole = [model for model in found if not model.part]
-    return whole + [model for model in found if model.part and not _covered(model, whole)]
-
-
-def _group(found: list[Model]) -> None:
-    """Models that share a source place belong together: what one fix changes, all of them feel."""
-    parent = list(range(len(found)))
-
-    def root_of(number: int) -> int:
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
-
-    first: dict[Place, int] = {}
-    for number, model in enumerate(found):
-        for place in {op.place for op in model.ops if op.place is not None}:
-            one, other = sorted((root_of(first.setdefault(place, number)), root_of(number)))
-            parent[other] = one
-    members: dict[int, list[Model]] = {}
-    for number, model in enumerate(found):
-        members.setdefault(root_of(number), []).append(model)
-    for number, model in enumerate(found):
-        model.component = tuple(members[root_of(number)])

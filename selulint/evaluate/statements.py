@@ -12,6 +12,7 @@ from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
+from selulint.evaluate.rounds import Rounds
 from selulint.evaluate.values import (
     Array,
     ClassValue,
@@ -163,13 +164,17 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
     items, _ = iterate(vm, evaluate(vm, node.iter, scope))
     _note_sweep(vm, node, scope)
-    for item in items:
-        assign(vm, node.target, item, scope)
-        flow = run_block(vm, node.body, scope)
-        if flow is Flow.RETURN:
-            return flow
-        if flow is Flow.BREAK:
-            return Flow.NORMAL
+    with vm.watched() as changes:
+        rounds = Rounds(vm, changes)
+        for item in items:
+            assign(vm, node.target, item, scope)
+            flow = run_block(vm, node.body, scope)
+            if flow is Flow.RETURN:
+                return flow
+            if flow is Flow.BREAK:
+                return Flow.NORMAL
+            if rounds.suffice():
+                break
     return run_block(vm, node.orelse, scope)
 
 
@@ -192,17 +197,19 @@ def _note_sweep(vm: Machine, node: Any, scope: Scope) -> None:
 
 def _while(vm: Machine, node: Any, scope: Scope) -> Flow:
     unknown = 0
-    while unknown < UNKNOWN_ITERATIONS:
-        truth = vm.truth(evaluate(vm, node.test, scope))
-        if truth is False:
-            break
-        # `while True` and a condition that nobody knows both run a bounded number of times.
-        unknown += truth is None or isinstance(node.test, ast.Name | ast.Constant)
-        flow = run_block(vm, node.body, scope)
-        if flow is Flow.RETURN:
-            return flow
-        if flow is Flow.BREAK:
-            break
+    with vm.watched() as changes:
+        rounds = Rounds(vm, changes)
+        while unknown < UNKNOWN_ITERATIONS:
+            truth = vm.truth(evaluate(vm, node.test, scope))
+            if truth is False:
+                break
+            # `while True` and a condition that nobody knows both run a bounded number of times.
+            unknown += truth is None or isinstance(node.test, ast.Name | ast.Constant)
+            flow = run_block(vm, node.body, scope)
+            if flow is Flow.RETURN:
+                return flow
+            if flow is Flow.BREAK or rounds.suffice():
+                break
     return Flow.NORMAL
 
 
