@@ -86,6 +86,7 @@ class Machine:
         self.created: list[Layer | Instance] = []
         self.order = Order()
         self.used: set[int] = set()
+        self.closures: list[FunctionValue] = []  # functions that functions define, in order
         # Keras's registry of names for the user's own activations, initialisers and layers.
         self.custom = DictValue()
         self.calls: list[FunctionValue] = []

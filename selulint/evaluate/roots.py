@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selulint.evaluate import calls, coverage, jax, layers, modules, order, records
+from selulint.evaluate import calls, coverage, entries, layers, modules, order
 from selulint.evaluate.building import Builder
-from selulint.evaluate.calls import Arguments, call, instantiate, invoke
+from selulint.evaluate.calls import Arguments, call, invoke
 from selulint.evaluate.handwritten import recognised
 from selulint.evaluate.interruption import TOO_MUCH, attempt
 from selulint.evaluate.machine import STEPS_PER_ROOT, Machine
@@ -32,12 +32,13 @@ from selulint.syntax.lazy import File
 
 # What a file's functions that hold no activation themselves may cost together.
 STEPS_FOR_CALLERS = 20_000
+# Functions inside a function that callers are taken to call.
+MAX_CLOSURES = 32
 # Methods by which models are initialised from outside: `init_weights`, `initialize`, `weights_init` ... Not those named
 # `reset_parameters`: by convention the constructor calls them, and where it does not, nobody does.
 _INITIALISES = re.compile(
     r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
-_ENTRIES = ("forward", "call", "__call__")
 _SEQUENTIAL = "torch.nn.Sequential"
 _FRAMEWORKS = {
     "keras": "keras",
@@ -70,7 +71,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
             roots.extend(_class_roots(vm, value))
         elif isinstance(value, FunctionValue) and _is_relevant(file, value):
             if file.statements[value.unit.index].marked:
-                roots.append(_evaluate(vm, value.node, value.name, _call_with_unknowns(vm, value)))
+                roots.extend(_with_closures(vm, value.node, value.name, entries.call_with_unknowns(vm, value)))
             else:
                 callers.append(value)
     roots.extend(_callers(vm, callers))
@@ -97,9 +98,10 @@ def _callers(vm: Machine, functions: list[FunctionValue]) -> Iterable[_Root]:
     for function in functions:
         if vm.spent >= last:
             return
-        root = _evaluate(vm, function.node, function.name, _call_with_unknowns(vm, function), most=last - vm.spent)
+        run = entries.call_with_unknowns(vm, function)
+        for root in _with_closures(vm, function.node, function.name, run, most=last - vm.spent):
+            yield replace(root, models=[model for model in root.models if not model.unfinished])
         vm.refill()
-        yield replace(root, models=[model for model in root.models if not model.unfinished])
 
 
 def _are_selu_models(models: list[Model]) -> bool:
@@ -147,13 +149,15 @@ def _script(vm: Machine) -> _Root:
 
 def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
     """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
-    entry = _entry(cls)
+    entry = entries.called_method(cls)
     built: list[Instance] = []
 
     def build() -> Instance:
         # A module is the same in all its methods; an agent's methods may each build models of their own.
         if not built or entry is None:
-            built[:] = [calls.build(vm, cls, _unknown_arguments(vm, cls.find("__init__")), Place(cls.node, cls.unit))]
+            built[:] = [
+                calls.build(vm, cls, entries.unknown_arguments(vm, cls.find("__init__")), Place(cls.node, cls.unit))
+            ]
             _initialise(vm, cls, built[0])
         return built[0]
 
@@ -166,7 +170,7 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
         # What the constructor of an object that is no module is told (`activation="relu"`) serves its other methods.
         if value.name in marked or (entry is None and "__init__" in marked):
             run = _method_root(vm, build, value, entry is not None)
-            yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
+            yield from _with_closures(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
 
 
 def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
@@ -186,11 +190,6 @@ def _is_dead(vm: Machine, cls: ClassValue, name: str) -> bool:
     return name.startswith("_") and is_known and f".{name}" not in vm.file.source.text
 
 
-def _entry(cls: ClassValue) -> FunctionValue | None:
-    """The method that runs when a module is called."""
-    return next((each for each in map(cls.find, _ENTRIES) if isinstance(each, FunctionValue)), None)
-
-
 def _method_root(
     vm: Machine, build: Callable[[], Instance], method: FunctionValue, is_module: bool
 ) -> Callable[[], Value]:
@@ -198,45 +197,36 @@ def _method_root(
         instance = build()
         if is_module:
             vm.created.clear()
-        return _invoke_promoting(vm, method, (instance,), 1)
+        return entries.invoke_promoting(vm, method, (instance,), 1)
 
     return run
 
 
-def _invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
-    """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
-    unknowns = _unknown_arguments(vm, function, skip).positional
-    before = len(vm.builder.ops)
-    result = invoke(vm, function, Arguments((*first, *unknowns)), None)
-    promoted = [value for value in unknowns if value in vm.builder.promoted]
-    if not promoted:
-        return result
-    vm.builder = vm.builder.until(before)  # an object's constructor may have made tensors
-    vm.created.clear()
-    known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
-    return invoke(vm, function, Arguments((*first, *known)), None)
+def _with_closures(
+    vm: Machine,
+    node: Any,
+    name: str,
+    run: Callable[[], Value],
+    owner: ClassValue | None = None,
+    most: int = STEPS_PER_ROOT,
+) -> Iterable[_Root]:
+    """One root, and those of the functions that it defines and leaves to others to call."""
+    results: list[Value] = []
 
+    def kept() -> Value:
+        results.append(run())
+        return results[0]
 
-def _call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Value]:
-    return lambda: _invoke_promoting(vm, function, (), 0)
-
-
-def _unknown_arguments(vm: Machine, function: Any, skip: int = 1) -> Arguments:
-    """Unknowns for the parameters that have no default; records of the file, told by annotations, with their defaults."""
-    if not isinstance(function, FunctionValue):
-        return Arguments()
-    params = function.node.args
-    required = [p for p in (*params.posonlyargs, *params.args)[skip:] if p.arg not in function.defaults]
-    return Arguments(tuple(_unknown(vm, function, param) for param in required))
-
-
-def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
-    annotation = param.annotation
-    if type(annotation) is ast.Name and annotation.id in vm.file.bindings:
-        cls = vm.lookup(function.scope, annotation.id)
-        if isinstance(cls, ClassValue) and records.is_record(cls) and not jax.is_module(cls):
-            return instantiate(vm, cls, Arguments(), Place(annotation, function.unit))
-    return Unknown(f"parameter `{param.arg}`", parameter=True)
+    vm.closures.clear()
+    root = _evaluate(vm, node, name, kept, owner, most)
+    yield root
+    called = set(root.used)
+    for each in [*vm.closures, *(each for result in results for each in entries.functions_in(result))][:MAX_CLOSURES]:
+        if id(each.node) not in called:
+            called.add(id(each.node))
+            inner = _evaluate(vm, each.node, f"{name}.{each.name}", entries.call_with_unknowns(vm, each), most=most)
+            called |= inner.used
+            yield inner
 
 
 def _evaluate(
@@ -298,7 +288,9 @@ def _place(vm: Machine, node: Any) -> Place | None:
 
 def _outermost(vm: Machine, created: list[Layer | Instance]) -> list[Layer | Instance]:
     """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
-    models = [each for each in created if _is_here(vm, each.place) and (isinstance(each, Layer) or _is_model(each))]
+    models = [
+        each for each in created if _is_here(vm, each.place) and (isinstance(each, Layer) or entries.is_model(each))
+    ]
     inner: set[int] = set()
     for each in models:
         # Whatever holds modules is itself among the created ones, so that direct children are enough.
@@ -311,13 +303,6 @@ def _is_here(vm: Machine, place: Place | None) -> bool:
     return place is None or place.unit.file is vm.file
 
 
-def _is_model(instance: Instance) -> bool:
-    """Whether an object is called as a model: by a method of its class, or by one that it was given (`self.forward = ...`)."""
-    if _entry(instance.cls) is not None or any(name in instance.cells for name in _ENTRIES):
-        return True
-    return modules.container_base(instance.cls) is not None
-
-
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
     """The graph of one model object: its forward on abstract tensors, with the initialisation in force now."""
     if isinstance(module, Layer) and module.spec.function != "sequential":
@@ -326,27 +311,9 @@ def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
     place = Place(module.cls.node, module.cls.unit) if isinstance(module, Instance) else module.place
     if place is None:
         return None
-    result = call(vm, module, _tensor_arguments(vm, module), place)
+    result = call(vm, module, entries.tensor_arguments(vm, module), place)
     name = module.cls.name if isinstance(module, Instance) else module.label or "Sequential"
     return _model(vm, name, vm.builder, result, module)
-
-
-def _tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
-    entry = _entry(module.cls) if isinstance(module, Instance) else None
-    if entry is None:
-        return Arguments((vm.builder.input(),))
-    names = entry.parameters[0][1:]
-    is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
-    tensors: tuple[Value, ...] = tuple(
-        Unknown(f"parameter `{name}`", parameter=True) if is_jax and jax.is_beside(name) else vm.builder.input()
-        for name in names
-        if name not in entry.defaults
-    )
-    if not tensors and entry.parameters[2]:
-        tensors = (vm.builder.input(),)
-    if not tensors and names:
-        tensors = (vm.builder.input(),)
-    return Arguments(tensors)
 
 
 def _model(
@@ -382,7 +349,7 @@ def _has_framework(cls: ClassValue) -> bool:
     others = [base for base in cls.mro() if not isinstance(base, ClassValue)]
     # All kinds of `LightningModule` are modules, whatever package they come from.
     known = any(isinstance(base, Symbol) and (base.name in SPECS or base.name.endswith("Module")) for base in others)
-    return known or (bool(others) and _entry(cls) is not None)
+    return known or (bool(others) and entries.called_method(cls) is not None)
 
 
 def _framework(ops: tuple[Op, ...]) -> str:

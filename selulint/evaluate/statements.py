@@ -278,6 +278,8 @@ def _function(vm: Machine, node: Any, scope: Scope) -> Flow:
     defaults = calls.defaults(vm, node.args, scope)
     closure = scope if owner is None else (scope.parent or scope)
     value = FunctionValue(node, scope.unit, closure, defaults, owner, frozenset(decorators))
+    if owner is None and scope.parent is not None:
+        vm.closures.append(value)
     vm.write(scope, node.name, value)
     return Flow.NORMAL
 
