@@ -147,7 +147,7 @@ def _script(vm: Machine) -> _Root:
     return root
 
 
-def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
+def _class_roots(vm: Machine, cls: ClassValue) -> list[_Root]:
     """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
     entry = entries.called_method(cls)
     built: list[Instance] = []
@@ -162,15 +162,54 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
         return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
-    yield root
+    roots = [root]
+    held = _held(built[0], root) if entry is not None and built else {}
+    read: set[str] = set()
     for value in list(cls.cells.values()):
-        if not isinstance(value, FunctionValue) or id(value.node) in root.used or value.name.startswith("__"):
+        if not isinstance(value, FunctionValue) or value.name.startswith("__"):
             continue
+        reads = _attributes_in(value.node) if held else set()
+        read |= reads
         marked = vm.file.statements[value.unit.index].marked
         # What the constructor of an object that is no module is told (`activation="relu"`) serves its other methods.
-        if value.name in marked or (entry is None and "__init__" in marked):
+        is_marked = value.name in marked or (entry is None and "__init__" in marked)
+        if id(value.node) not in root.used and (is_marked or not reads.isdisjoint(held)):
             run = _method_root(vm, build, value, entry is not None)
-            yield from _with_closures(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
+            roots.extend(_with_closures(vm, cls.node, f"{cls.name}.{value.name}", run, cls))
+    idle = [each for name, sequences in held.items() if name not in read for each in sequences]
+    return [*roots, _apart(vm, cls, idle)] if idle else roots
+
+
+def _held(instance: Instance, root: _Root) -> dict[str, list[Layer]]:
+    """By attribute, the sequences that a module holds, by themselves or in lists, and that its forward does not apply."""
+    if any(model.unfinished for model in root.models):
+        return {}
+    applied = {op.place for model in root.models for op in model.ops}
+    found: dict[str, list[Layer]] = {}
+    stack = list(modules.named_children(instance))
+    while stack:
+        name, child = stack.pop()
+        if not isinstance(child, Layer) or not child.is_container:
+            continue
+        if child.spec.function != "sequential":
+            stack.extend((name, inner) for _, inner in modules.named_children(child))
+        elif applied.isdisjoint(layer.place for layer in modules.layers_in(child)):
+            found.setdefault(name, []).append(child)
+    return found
+
+
+def _attributes_in(node: ast.AST) -> set[str]:
+    return {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load)}
+
+
+def _apart(vm: Machine, cls: ClassValue, idle: list[Layer]) -> _Root:
+    """What a module builds and leaves to other code to apply: models of their own."""
+
+    def run() -> Value:
+        vm.created[:] = idle
+        return Unknown("parts of a module")
+
+    return _evaluate(vm, cls.node, cls.name, run)
 
 
 def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
