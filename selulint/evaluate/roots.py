@@ -81,6 +81,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
         for model in root.models:
             model.part = id(root.node) in used
             found.append(model)
+    coverage.adopt(found)
     kept = found if parts else coverage.without_covered(found)
     trained = triage.trained_weights(file.source.text)
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
