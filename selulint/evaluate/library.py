@@ -13,6 +13,7 @@ from selulint.evaluate import (
     attributes,
     builtins,
     contrib,
+    imports,
     keras_weights,
     layers,
     numbers,
@@ -236,6 +237,15 @@ _TRANSPARENT = (
     "flax.linen.checkpoint flax.nnx.jit flax.nnx.remat haiku.remat haiku.to_module"
 ).split()
 
+
+def _imported(vm: Machine, args: Arguments, place: Place) -> Value:
+    """A module by its name, where that is known and absolute."""
+    name = args.positional[0] if args.positional else None
+    if not isinstance(name, Const) or not isinstance(name.value, str) or not name.value or name.value.startswith("."):
+        return Unknown("a module whose name is not known")
+    return imports.by_name(vm, place.unit.file.source.path, name.value)
+
+
 SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **dict.fromkeys(_RECORDS, builtins.make_dict),
     **dict.fromkeys(_SHAPES, _shape),
@@ -262,6 +272,7 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "torch.nn.parameter.Parameter": _parameter,
     "torch.nn.init._calculate_fan_in_and_fan_out": _fans,
     "torch.nn.init._calculate_correct_fan": _correct_fan,
+    "importlib.import_module": _imported,
     "math.prod": _pure_symbol(math.prod),
     **{f"{room}.{name}": _pure_symbol(getattr(math, name)) for room in _ERRORS for name in ("erf", "erfc")},
     "math.isqrt": _pure_symbol(math.isqrt),

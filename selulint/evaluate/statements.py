@@ -103,6 +103,8 @@ def _part(vm: Machine, value: Value, position: int) -> Value:
 
 def _assign(vm: Machine, node: Any, scope: Scope) -> Flow:
     value = evaluate(vm, node.value, scope)
+    if type(value) is Unknown and type(node.value) is ast.Call:
+        value = imports.guessed(vm, node.targets[0], node.value) or value
     for target in node.targets:
         assign(vm, target, value, scope)
     return Flow.NORMAL
@@ -150,6 +152,10 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
         vm.chooser = chooser
         return flow
     usual = bool(test.value) if isinstance(test, Const) and test.assumed else None
+    if scope.parent is None:
+        for body, other in ((node.body, node.orelse), (node.orelse, node.body)):
+            if imports.stood_in_for(body, other):
+                return run_block(vm, body, scope)
 
     def arm(body: Sequence[Any], is_usual: bool) -> Callable[[], Flow]:
         def run_arm() -> Flow:
