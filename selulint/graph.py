@@ -95,7 +95,7 @@ class Model:
     targets: frozenset[int] = frozenset()
     assumed: tuple[str, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
-    _fed_by_input: set[int] = field(default_factory=set, repr=False)
+    _fed_by_input: set[int] | None = field(default=None, repr=False)
     _hidden: dict[int, bool] = field(default_factory=dict, repr=False)
     _unknown_users: dict[int, bool] = field(default_factory=dict, repr=False)
 
@@ -278,11 +278,12 @@ class Model:
 
     def reads_input(self, op: Op) -> bool:
         """Whether data of the model's own inputs reaches `op` (a buffer or a table does not count)."""
-        if not self._fed_by_input:
+        if self._fed_by_input is None:
+            self._fed_by_input = fed = set[int]()
             for each in self.ops:
                 is_input = each.kind is Kind.INPUT and not each.args.get("unknown")
-                if is_input or any(index in self._fed_by_input for index in each.inputs):
-                    self._fed_by_input.add(each.index)
+                if is_input or not fed.isdisjoint(each.inputs):
+                    fed.add(each.index)
         return op.index in self._fed_by_input
 
     def activations_before(self, op: Op, merges: bool = True) -> list[Op]:
