@@ -18,10 +18,12 @@ from selulint.evaluate.values import (
     Layer,
     ListValue,
     Partial,
+    Symbol,
     TupleValue,
     Unknown,
     Value,
 )
+from selulint.frameworks import SPECS
 from selulint.graph import Place
 
 _ENTRIES = ("forward", "call", "__call__")
@@ -30,6 +32,14 @@ _ENTRIES = ("forward", "call", "__call__")
 def called_method(cls: ClassValue) -> FunctionValue | None:
     """The method that runs when a module is called."""
     return next((each for each in map(cls.find, _ENTRIES) if isinstance(each, FunctionValue)), None)
+
+
+def has_framework(cls: ClassValue) -> bool:
+    """Whether a class has what its framework gives modules (`apply`): not so an agent or a trainer that holds some."""
+    others = [base for base in cls.mro() if not isinstance(base, ClassValue)]
+    # All kinds of `LightningModule` are modules, whatever package they come from.
+    known = any(isinstance(base, Symbol) and (base.name in SPECS or base.name.endswith("Module")) for base in others)
+    return known or (bool(others) and called_method(cls) is not None)
 
 
 def is_model(instance: Instance) -> bool:

@@ -20,7 +20,6 @@ from selulint.evaluate.values import (
     Instance,
     Layer,
     ListValue,
-    Symbol,
     Unknown,
     Value,
 )
@@ -377,19 +376,11 @@ def _model(
     if cls is not None and cls.unit.file is vm.file:
         model.owner = Place(cls.node, cls.unit)
         constructor = cls.cells.get("__init__")
-        if isinstance(constructor, FunctionValue) and _has_framework(cls):
+        if isinstance(constructor, FunctionValue) and entries.has_framework(cls):
             model.init = Place(constructor.node, constructor.unit)
     elif module is not None:
         model.owner = module.place
     return model
-
-
-def _has_framework(cls: ClassValue) -> bool:
-    """Whether a class has what its framework gives modules (`apply`): not so an agent or a trainer that holds some."""
-    others = [base for base in cls.mro() if not isinstance(base, ClassValue)]
-    # All kinds of `LightningModule` are modules, whatever package they come from.
-    known = any(isinstance(base, Symbol) and (base.name in SPECS or base.name.endswith("Module")) for base in others)
-    return known or (bool(others) and entries.called_method(cls) is not None)
 
 
 def _framework(ops: tuple[Op, ...]) -> str:
