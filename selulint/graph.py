@@ -44,6 +44,9 @@ def is_factor(op: Op) -> bool:
     return factor is not None and factor > 0
 
 
+_MOST_REPEATED = 16
+
+
 def _is_same(op: Op, other: Op) -> bool:
     return op.kind is Kind.ACTIVATION and op.function == other.function
 
@@ -169,8 +172,14 @@ class Model:
         before = self._nearest(op, self.inputs, TRANSPARENT, True, self._is_passed)
         if any(self._leaves(near) for near in self.inputs(op)) or self._fuses(op):
             return False
-        # The same activation twice is as good as once.
-        before += self._nearest(op, self.inputs, TRANSPARENT, False, lambda near, _: _is_same(near, op))
+        # The same activation twice (not by the thousand) is as good as once.
+        before += self._nearest(
+            op,
+            self.inputs,
+            TRANSPARENT,
+            False,
+            lambda near, passed: len(passed) < _MOST_REPEATED and _is_same(near, op),
+        )
         if not any(near.kind is Kind.PARAMETRIC and self.reads_input(near) for near in before):
             return False
         reached = self._nearest(op, self.users, TRANSPARENT, True, self._is_passed)

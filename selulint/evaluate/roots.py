@@ -184,7 +184,7 @@ def _held(instance: Instance, root: _Root) -> dict[str, list[Layer]]:
     """By attribute, the sequences that a module holds, by themselves or in lists, and that its forward does not apply."""
     if any(model.unfinished for model in root.models):
         return {}
-    applied = {op.place for model in root.models for op in model.ops}
+    applied = {op.place for model in root.models for op in model.of(Kind.PARAMETRIC)}
     found: dict[str, list[Layer]] = {}
     stack = list(modules.named_children(instance))
     while stack:
@@ -290,7 +290,12 @@ def _evaluate(
         try:
             model = _forward(vm, each)
         except TOO_MUCH:
-            model = _unfinished(vm, each.place, name)
+            # Of a script the other models stay; a class or function is one thing.
+            found = [
+                *(found if node is None else ()),
+                _unfinished(vm, each.place if node is None else _place(vm, node), name),
+            ]
+            return _Root(node, found, frozenset(vm.used))
         if model is not None:
             found.append(model)
     own = _model(vm, name, built, result, None, owner)
