@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from selulint.diagnostic import Span
+from selulint.diagnostic import Refused, Span
 
 
 class Kind(Enum):
@@ -44,14 +44,18 @@ class Place:
 
     `syntax` is a node of Python's own tree; fixes, which ask for `node`, get LibCST's in its place, and make places of these.
     Not frozen, because evaluation makes one for every expression and most are never looked at.
+    `inside` marks what a ready-made block is made of: it stands where the block is called, and no fix can edit it there.
     """
 
     syntax: Any
     unit: Unit
+    inside: bool = False
 
     @property
     def node(self) -> Any:
-        """LibCST's node. Raises Refused where LibCST cannot read the statement."""
+        """LibCST's node. Raises Refused where LibCST cannot read the statement, and for what is inside a block."""
+        if self.inside:
+            raise Refused(f"it is a part of `{self.callee}`")
         return self.unit.counterpart(self.syntax) if isinstance(self.syntax, AST) else self.syntax
 
     @property
@@ -63,6 +67,11 @@ class Place:
         span = self.span
         text: str = self.unit.file.source.text[span.start : span.end]
         return text
+
+    @property
+    def callee(self) -> str:
+        """The last name of what a call calls."""
+        return self.text.partition("(")[0].rpartition(".")[2].strip()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Place) and other.syntax is self.syntax
@@ -180,10 +189,13 @@ class Op:
     @property
     def title(self) -> str:
         """The name to say to the user: the attribute it is stored under, else how it is spelled."""
+        last = self.name.rpartition(".")[2]
+        if self.place is not None and self.place.inside:
+            return f"{self.label or last} of {self.place.callee}"
         if self.label:
             return self.label
         if self.place is None:
-            return self.name.rpartition(".")[2]
+            return last
         text = " ".join(self.place.text.split())
         if len(text) > _LONGEST_TITLE and self.symbol is not None and text.startswith(f"{self.symbol.text}("):
             return f"{self.symbol.text}(...)"

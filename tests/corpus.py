@@ -136,7 +136,9 @@ def _fix(found: Examined, data: bytes) -> None:
     if again.after is not None:
         found.faults.append("a second run changes the fixed file again")
     after = (
-        each for each in lint_bytes(found.path, result.after, Settings()).diagnostics if each.code not in UNSAFELY_UNCOVERED
+        each
+        for each in lint_bytes(found.path, result.after, Settings()).diagnostics
+        if each.code not in UNSAFELY_UNCOVERED
     )
     added = Counter(each.name for each in after) - found.findings
     if added:

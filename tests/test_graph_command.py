@@ -45,6 +45,27 @@ def test_text_shows_ops_sizes_gains_and_what_is_not_understood(tmp_path: Path) -
     assert len({line.index("<-") for line in lines[2:]}) == 1
 
 
+def test_biases_are_shown_and_why_a_gain_is_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "import torch\nfrom torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self, width, std):\n"
+        "        super().__init__()\n        self.a = nn.Linear(width, 64)\n        self.b = nn.Linear(64, 64)\n"
+        "        self.c = nn.Linear(64, 1)\n        nn.init.xavier_normal_(self.a.weight)\n"
+        "        nn.init.constant_(self.a.bias, 0.1)\n        nn.init.normal_(self.b.weight, std=std)\n"
+        "        nn.init.zeros_(self.b.bias)\n        my_init_weights(self.c)\n\n    def forward(self, x):\n"
+        "        return self.c(torch.selu(self.b(torch.selu(self.a(x)))))\n"
+    )
+    lines = [" ".join(line.split()) for line in _graph(str(path)).stdout.splitlines()]
+    assert "xavier_normal_ init, gain unknown (fan_in not known), bias constant_ 0.1 <- 0" in lines[2]
+    assert "normal_ init, gain unknown (std not known) <- 2" in lines[4]
+    assert "unknown init, gain unknown (something that is not understood writes it), bias unknown <- 4" in lines[6]
+    (net,) = json.loads(_graph(str(path), "--output-format", "json").stdout)
+    laws = {op["label"]: (op["weight"], op["bias"]) for op in net["ops"] if op["label"]}
+    assert laws["a"][0]["unknown"] == "fan_in not known"
+    assert laws["a"][1]["args"] == {"val": 0.1}
+    assert laws["b"][0]["unknown"] == "std not known"
+
+
 def test_a_part_of_another_model_is_shown_when_it_is_asked_for() -> None:
     blocks = NETS.parent / "blocks.py"
     assert "Dense (" not in _graph(str(blocks)).stdout

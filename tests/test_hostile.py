@@ -202,6 +202,13 @@ PROJECTS = {
         "other.py": "from net import m as A",
     },
     "star_of_itself": {"net.py": f"from net import *\nm = {NET}\nk = unknown(nn.ReLU())"},
+    "stars_of_each_other": {
+        "net.py": "".join(f"from m{j} import *\n" for j in range(12)) + f"m = {NET}\nk = unknown(nn.ReLU())",
+        **{
+            f"m{i}.py": "".join(f"from m{j} import *\n" for j in range(12) if i != j) + HEAD + f"k{i} = {NET}"
+            for i in range(12)
+        },
+    },
     "no_python": {"net.py": f"from other import A\nm = nn.Sequential(A(), *{NET})", "other.py": "def ("},
     "directory": {"net.py": f"from other import A\nm = nn.Sequential(A(), *{NET})", "other.py/x.txt": ""},
     "beyond": {"net.py": f"from ......... import A\nfrom . import B\nm = nn.Sequential(A(), B(), *{NET})"},

@@ -69,6 +69,24 @@ def test_calls_that_grow_are_broken_as_black_breaks_them(name: str) -> None:
     assert black.format_str(after.decode(), mode=MODE) == after.decode()
 
 
+UNFORMATTED = {
+    "single quotes": "x = Dense(64, activation='relu', name='a_rather_long_name_of_a_layer')(inputs)",
+    "hanging arguments": 'x = Dense(64, activation="relu",\n          name="a_rather_long_name_of_the_layer")(inputs)',
+    "long lines": 'x = Dense(64, activation="relu", name="first")(inputs)\n'
+    'y = Dense(64, activation="relu", name="second", use_bias=True, trainable=True, dtype="float32", '
+    'bias_initializer="zeros", bias_regularizer=None)(x)',
+}
+
+
+@pytest.mark.parametrize("name", UNFORMATTED)
+def test_files_that_no_formatter_wrote_keep_their_line_breaks(name: str) -> None:
+    head = "from keras.layers import Dense, Input\n\ninputs = Input((32,))\n"
+    text = f"{head}{UNFORMATTED[name]}\noutputs = Dense(1)({'y' if 'y =' in UNFORMATTED[name] else 'x'})\n"
+    after = lint_bytes("net.py", text.encode(), FIX).after
+    assert after is not None and b"lecun_normal" in after
+    assert b"(\n" not in after
+
+
 def test_newlines_make_no_difference() -> None:
     for name, text in _texts():
         formatted = black.format_str(text, mode=MODE)

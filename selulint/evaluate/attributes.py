@@ -32,6 +32,7 @@ from selulint.evaluate.values import (
     Unknown,
     Value,
 )
+from selulint.frameworks import SPECS
 from selulint.graph import Place
 from selulint.syntax.names import canonical
 
@@ -46,6 +47,8 @@ def get(vm: Machine, value: Value, name: str, place: Place) -> Value:
         case Symbol():
             if name == "__name__":
                 return Const(value.name.rpartition(".")[2])
+            if name == "value" and value.name in SPECS:
+                return value  # the member of an enumeration
             dotted = canonical(f"{value.name}.{name}")
             number = NAMED.get(dotted)
             return Symbol(dotted, place, vm.chooser) if number is None else Const(number, place)

@@ -24,6 +24,7 @@ from selulint.evaluate.values import (
 from selulint.graph import Init, Kind, Lost, Op, Place
 
 MAX_OPS = 4_000
+SELF_NORMALIZING = frozenset({"selu", "alpha_dropout", "feature_alpha_dropout"})
 _BASES = count(0, MAX_OPS)
 
 
@@ -149,16 +150,42 @@ class Builder:
         return sizes.pop() if len(sizes) == 1 else None
 
     def set_rivals(self, arms: list[range]) -> None:
-        """Tell the activations and dropouts of each arm of a branch what the other arms apply instead."""
+        """Tell the activations and dropouts of each arm of a branch what another arm applies in their place instead."""
         if sum(map(bool, arms)) < 2:
             return
         for kind in (Kind.ACTIVATION, Kind.DROPOUT):
-            functions = [{self.ops[i].function for i in arm if self.ops[i].kind is kind} for arm in arms]
-            for position, arm in enumerate(arms):
+            of_kind = [[i for i in arm if self.ops[i].kind is kind] for arm in arms]
+            functions = [{self.ops[i].function for i in found} for found in of_kind]
+            for position, found in enumerate(of_kind):
                 others = frozenset().union(*functions[:position], *functions[position + 1 :]) - functions[position]
-                for index in arm:
-                    if others and self.ops[index].kind is kind:
-                        self.ops[index].rivals |= others
+                if not others or not found:
+                    continue
+                elsewhere = [i for each in (*of_kind[:position], *of_kind[position + 1 :]) for i in each]
+                last = self._last(arms)
+                for index in found:
+                    op = self.ops[index]
+                    # Whoever has SELU in one arm means what the other has.
+                    meant = others & SELF_NORMALIZING if op.function not in SELF_NORMALIZING else frozenset()
+                    places = {self.ops[i].function for i in elsewhere if self._in_place(index, i, last)}
+                    op.rivals |= meant | (others & places)
+
+    def _in_place(self, one: int, other: int, last: set[int]) -> bool:
+        """Whether two ops of different arms stand in the same place: behind the same layer, or both at the end."""
+        return (one in last and other in last) or not self._fed_by(one).isdisjoint(self._fed_by(other))
+
+    def _fed_by(self, index: int) -> set[object]:
+        inputs = (self.op(source) for source in self.ops[index].inputs)
+        return {each.layer or each.place or each for each in inputs if each.kind is not Kind.INPUT}
+
+    def _last(self, arms: list[range]) -> set[int]:
+        """Positions of the ops behind which no more layer stands in their arm."""
+        followed: set[int] = set()
+        for arm in arms:
+            for index in reversed(arm):
+                op = self.ops[index]
+                if op.kind is Kind.PARAMETRIC or index in followed:
+                    followed.update(source - self.base for source in op.inputs)
+        return {index for arm in arms for index in arm} - followed
 
     def finish(self, file: Any) -> tuple[Op, ...]:
         """Frozen ops, each with the initialisation that is in force now; what another file spells has no place."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from selulint.evaluate import arithmetic, attributes, modules, numbers, sequences, tensors
+from selulint.evaluate import arithmetic, attributes, iterables, methods, modules, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
@@ -24,7 +25,6 @@ from selulint.evaluate.values import (
     More,
     Partial,
     Round,
-    Splice,
     Symbol,
     Tensor,
     TupleValue,
@@ -72,6 +72,8 @@ def call(vm: Machine, name: str, args: Arguments, place: Place) -> Value:
     for value in args.positional:
         if isinstance(value, ListValue | TupleValue):
             vm.budget -= len(value.items) // sequences.ITEMS_PER_STEP
+    if name == "sum" and len(args.positional) == 2 and isinstance(args.positional[1], ListValue | TupleValue):
+        return iterables.concatenated(vm, args, place)
     handler = _BUILTINS.get(name)
     if handler is not None:
         return handler(vm, args, place)
@@ -235,6 +237,8 @@ def _getattr(vm: Machine, args: Arguments, place: Place) -> Value:
         name = args.positional[1]
         where = name.place if name.assumed and name.place is not None else place
         found = attributes.get(vm, args.positional[0], name.value, where)
+        if isinstance(found, Unknown):
+            return methods.looked_up(args.get("default", 2)) or found
         return Symbol(found.name, where, name.place if name.assumed else None) if isinstance(found, Symbol) else found
     return Unknown("getattr with a name that is not known")
 
@@ -289,55 +293,34 @@ def _type(vm: Machine, args: Arguments, place: Place) -> Value:
     return value.cls if isinstance(value, Instance) else Unknown("a type")
 
 
-def _map(vm: Machine, args: Arguments, place: Place) -> Value:
-    from selulint.evaluate.calls import NO_ARGUMENTS
-    from selulint.evaluate.calls import call as call_value
+def _eval(vm: Machine, args: Arguments, place: Place) -> Value:
+    """`eval("nn.SELU()")`: a text that is an expression means what it would mean in its place."""
+    from selulint.evaluate.expressions import evaluate
 
-    if len(args.positional) != 2:
-        return Unknown("map")
-    items, more = sequences.items_of(vm, args.positional[1])
-    return ListValue.of([call_value(vm, args.positional[0], NO_ARGUMENTS.prepend(i), place) for i in items], open=more)
+    text = args.positional[0].value if len(args.positional) == 1 and isinstance(args.positional[0], Const) else None
+    try:
+        tree = ast.parse(text, mode="eval") if isinstance(text, str) else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = None
+    if tree is None:
+        return Unknown("eval")
+    for node in ast.walk(tree):
+        ast.copy_location(node, place.syntax)
+    value = evaluate(vm, tree.body, vm.frames[-1] if vm.frames else vm.module)
+    here = Place(place.syntax, place.unit, inside=True)
+    if isinstance(value, Symbol):
+        return Symbol(value.name, here)
+    if isinstance(value, Layer):
+        value.place = value.symbol = here
+    return value
 
 
 def _first(vm: Machine, args: Arguments, place: Place) -> Value:
     return args.positional[0] if args.positional else Unknown("no argument")
 
 
-def _filter(vm: Machine, args: Arguments, place: Place) -> Value:
-    from selulint.evaluate.calls import NO_ARGUMENTS
-    from selulint.evaluate.calls import call as call_value
-
-    if len(args.positional) != 2:
-        return Unknown("filter")
-    test = args.positional[0]
-    items, more = sequences.items_of(vm, args.positional[1])
-    kept: list[Value] = []
-    for item in items:
-        is_plain = isinstance(test, Const) or (isinstance(test, Builtin) and test.name == "bool")
-        truth = vm.truth(item if is_plain else call_value(vm, test, NO_ARGUMENTS.prepend(item), place))
-        if truth is not False:
-            kept.append(item if truth else Splice(((item,), ())))
-    return ListValue.of(kept, open=more)
-
-
 def _next(vm: Machine, args: Arguments, place: Place) -> Value:
     return sequences.get_item(vm, args.positional[0], Const(0), place) if args.positional else Unknown("next")
-
-
-def _all(vm: Machine, args: Arguments, place: Place) -> Value:
-    return _quantified(vm, args, False)
-
-
-def _any(vm: Machine, args: Arguments, place: Place) -> Value:
-    return _quantified(vm, args, True)
-
-
-def _quantified(vm: Machine, args: Arguments, telling: bool) -> Value:
-    items, more = sequences.items_of(vm, args.positional[0]) if args.positional else ([], True)
-    truths = [vm.truth(item) for item in items]
-    if telling in truths:
-        return Const(telling)
-    return Unknown("a quantifier over something unknown") if more or None in truths else Const(not telling)
 
 
 def _callable(vm: Machine, args: Arguments, place: Place) -> Value:
@@ -381,14 +364,15 @@ _BUILTINS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "setattr": _setattr,
     "hasattr": _hasattr,
     "type": _type,
-    "map": _map,
+    "map": iterables.mapped,
     "len": _length,
-    "filter": _filter,
+    "filter": iterables.filtered,
     "next": _next,
-    "all": _all,
-    "any": _any,
+    "all": iterables.every,
+    "any": iterables.some,
     "callable": _callable,
     "issubclass": _issubclass,
     "staticmethod": _first,
+    "eval": _eval,
     "print": lambda vm, args, place: NONE,
 }

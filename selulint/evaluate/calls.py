@@ -26,11 +26,12 @@ from selulint.evaluate import (
 )
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.joining import join
+from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.machine import (
     MAX_CALL_DEPTH,
     MAX_DECIDED_RECURSION,
+    MAX_DEEP_CALLS,
     MAX_RECURSION,
-    BudgetExhausted,
     Flow,
     Machine,
 )
@@ -67,7 +68,7 @@ from selulint.graph import Place
 class Arguments:
     """The arguments of a call; `open` means that stars bring more that nobody knows.
 
-    `outside` says that only what callers from outside the file pass on may be among them.
+    `outside` says that callers from outside the file make the call, or that only what they pass on may be among the rest.
     """
 
     positional: tuple[Value, ...] = ()
@@ -127,7 +128,16 @@ def _call_partial(vm: Machine, partial: Any, args: Arguments, place: Place) -> V
     return call(vm, partial.function, merged, place)
 
 
+# Methods that look an option up: the default behind its name is that of a parameter.
+_LOOKUPS = frozenset({"get", "pop", "setdefault"})
+
+
 def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -> Value:
+    called = getattr(place.syntax, "func", None)
+    if isinstance(function, Unknown) and type(called) is ast.Attribute and called.attr in _LOOKUPS:
+        default = methods.looked_up(args.get("default", 1))
+        if default is not None:
+            return default
     initialise.escape(vm, "", args.all)
     reason = function.reason if isinstance(function, Unknown) else "a call of something that cannot be called"
     # An unknown object that is applied to one thing: by all conventions a module.
@@ -159,7 +169,10 @@ def call_alternatives(vm: Machine, function: Either, args: Arguments, place: Pla
 
 
 def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
-    """Values of a function's default arguments; constants among them are assumed, since callers may say otherwise."""
+    """Values of a function's default arguments; constants among them are assumed, since callers may say otherwise.
+
+    Those of a block are not: its only caller is in sight.
+    """
     from selulint.evaluate.expressions import evaluate
 
     found: dict[str, Value] = {}
@@ -169,7 +182,7 @@ def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
     for param, default in pairs:
         if default is not None:
             value = evaluate(vm, default, scope)
-            if isinstance(value, Const):
+            if isinstance(value, Const) and not imports.is_block(scope.unit):
                 value = Const(value.value, value.place, True, value.chooser, value.origin)
             found[param.arg] = value
     return found
@@ -177,18 +190,16 @@ def defaults(vm: Machine, params: Any, scope: Scope) -> dict[str, Value]:
 
 def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place | None) -> Value:
     """Run a function of the project on abstract arguments and join what it returns."""
-    if function.unit.file is not vm.file and not vm.is_abroad:
+    if function.unit.file is not vm.file and not vm.is_abroad and not imports.is_block(function.unit):
         return _abroad(vm, lambda: invoke(vm, function, args, place), function.name, args, place)
     vm.step()
-    recursion = sum(each.node is function.node for each in vm.calls)
-    bound = MAX_RECURSION if vm.is_branching else MAX_DECIDED_RECURSION
-    if len(vm.calls) >= MAX_CALL_DEPTH or recursion >= bound:
-        vm.oldest_written = 0  # at another depth it may end otherwise: not to be repeated
-        return Unknown(f"`{function.name}` calls itself too deeply")
-    scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner)
+    if _is_too_deep(vm, function):
+        reason = f"`{function.name}` calls itself too deeply"
+        return tensors.opaque(vm, reason, args.all, place) if place is not None else Unknown(reason)
+    scope = Scope(parent=function.scope, unit=function.unit, owner=function.owner, branches=vm.branches)
     if function.owner is not None and args.positional and "staticmethod" not in function.decorators:
         scope.instance = args.positional[0]
-    bind(function, args, scope, from_outside=not vm.calls)
+    bind(function, args, scope)
     vm.used.add(id(function.node))
     vm.calls.append(function)
     vm.frames.append(scope)
@@ -197,6 +208,19 @@ def invoke(vm: Machine, function: FunctionValue, args: Arguments, place: Place |
     finally:
         vm.calls.pop()
         vm.frames.pop()
+
+
+def _is_too_deep(vm: Machine, function: FunctionValue) -> bool:
+    """Whether a call would recurse without an end in sight: constants may decide where it is, unknown conditions do not."""
+    running = [frame.branches for call, frame in zip(vm.calls, vm.frames, strict=True) if call.node is function.node]
+    undecided = len({*running, vm.branches}) - 1
+    vm.deep_calls += len(running) >= MAX_RECURSION
+    # One that calls itself more than once on each level is followed as far as that is cheap.
+    decided = MAX_DECIDED_RECURSION if vm.deep_calls < MAX_DEEP_CALLS else MAX_RECURSION
+    is_deep = undecided >= MAX_RECURSION or len(running) > decided or len(vm.calls) >= MAX_CALL_DEPTH
+    if is_deep:
+        vm.oldest_written = 0  # at another depth it may end otherwise: not to be repeated
+    return is_deep
 
 
 def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
@@ -216,12 +240,13 @@ def _run_body(vm: Machine, function: FunctionValue, scope: Scope) -> Value:
     return result
 
 
-def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: bool = False) -> None:
+def bind(function: FunctionValue, args: Arguments, scope: Scope) -> None:
     """Bind arguments to parameters; what nobody passes takes its default, else it is an unknown parameter.
 
-    A call `from_outside` is one that the file does not make: what its star parameters collect is unknown. Handed on to
-    other parameters it leaves them their defaults, as for any parameter that callers from outside may set.
+    Of a call that the file does not make, what the star parameters collect is unknown. Handed on to other parameters it
+    leaves them their defaults, as for any parameter that callers from outside may set.
     """
+    from_outside = args.outside and not args.open
     names, keyword_names, star, stars = function.parameters
     cells = scope.cells
     for name, value in zip(names, args.positional, strict=False):
@@ -243,8 +268,22 @@ def bind(function: FunctionValue, args: Arguments, scope: Scope, from_outside: b
     is_open = args.open and not args.outside
     for name in keyword_names:
         if name not in cells:
-            unknown = Unknown(f"parameter `{name}`", parameter=True)
-            cells[name] = unknown if is_open else function.defaults.get(name, unknown)
+            default = None if is_open else function.defaults.get(name)
+            if default is None:
+                cells[name] = Unknown(f"parameter `{name}`", parameter=True)
+            else:
+                cells[name] = methods.free(default) if args.outside or name in _PASSED_UNSEEN else _settled(default)
+
+
+# Keras hands these on to every layer by itself.
+_PASSED_UNSEEN = frozenset({"training", "mask"})
+
+
+def _settled(default: Value) -> Value:
+    """A default that a call of the file's own leaves alone: nobody else has a say in it."""
+    if type(default) is Const and default.assumed and isinstance(default.value, bool | int | float):
+        return Const(default.value, default.place, omitted=True)
+    return default
 
 
 def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, place: Place | None) -> Value:
@@ -263,7 +302,10 @@ def _abroad(vm: Machine, run: Callable[[], Value], name: str, args: Arguments, p
 
 def instantiate(vm: Machine, cls: ClassValue, args: Arguments, place: Place) -> Value:
     """An object of a class of the project, after its `__init__`."""
-    if cls.unit.file is not vm.file and not vm.is_abroad:
+    constructor = cls.find("__init__")
+    if isinstance(constructor, FunctionValue) and _is_too_deep(vm, constructor):
+        return Unknown(f"`{cls.name}` holds itself too deeply")
+    if cls.unit.file is not vm.file and not vm.is_abroad and not imports.is_block(cls.unit):
         return _abroad(vm, lambda: build(vm, cls, args, place), cls.name, args, place)
     return build(vm, cls, args, place)
 
@@ -369,7 +411,7 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
             rest = Arguments(args.positional[1:], args.keywords, args.open, args.outside)
             return modules.method(vm, args.positional[0], f"super.{method}", rest, place)
         if (block := imports.block(vm, symbol.name)) is not None:
-            return call(vm, block, args, place)
+            return _call_block(vm, block, args, place)
         if symbol.name.startswith("keras.") and (made := keras.special(vm, symbol, args, place)) is not None:
             return made
         initialise.escape(vm, symbol.name, args.all)
@@ -384,6 +426,18 @@ def call_symbol(vm: Machine, symbol: Symbol, args: Arguments, place: Place) -> V
     if spec.functional:
         return layers.apply_function(vm, symbol.name, spec, args, place, symbol.place, symbol.chooser)
     return layers.construct(vm, symbol, spec, args, place)
+
+
+def _call_block(vm: Machine, block: Value, args: Arguments, place: Place) -> Value:
+    """Call a ready-made block; what it is made of stands where it is called."""
+    made = call(vm, block, args, place)
+    if isinstance(made, Symbol):
+        names = [value.place for value in args.all if isinstance(value, Const) and isinstance(value.value, str)]
+        return Symbol(made.name, None, names[0] if names else None)
+    for layer in modules.layers_in(made) if isinstance(made, Instance) else ():
+        if layer.place is not None and imports.is_block(layer.place.unit):
+            layer.place = Place(place.syntax, place.unit, inside=True)
+    return made
 
 
 _CALLS: dict[type, Callable[[Machine, Any, Arguments, Place], Value]] = {

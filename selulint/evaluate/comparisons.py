@@ -51,8 +51,10 @@ def compare(vm: Machine, node: Any, number: int, left: Value, right: Value, plac
     sides = ((left, first), (right, node.comparators[number]))
     assumed = [side for side, _ in sides if isinstance(side, Const) and side.assumed]
     if not assumed or not all(side in assumed or type(spelled) in _PLAIN for side, spelled in sides):
-        return Const(result)
+        return Const(result, omitted=any(isinstance(side, Const) and side.omitted for side, _ in sides))
     if isinstance(assumed[0].value, str):
+        for side, _ in sides:
+            vm.ask(assumed[0], side, *(() if isinstance(side, Const) else sequences.raw_items(side) or ()))
         return Const(result, chooser=assumed[0].place)
     return Const(result, assumed=isinstance(assumed[0].value, bool | int | float))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from selulint.evaluate.values import (
 from selulint.frameworks import SPECS
 from selulint.graph import Place
 
+NO_CHOICE: Mapping[str, Value] = {}
 _ENTRIES = ("forward", "call", "__call__")
 
 
@@ -52,7 +53,7 @@ def is_model(instance: Instance) -> bool:
 def tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
     entry = called_method(module.cls) if isinstance(module, Instance) else None
     if entry is None:
-        return Arguments((vm.builder.input(),))
+        return Arguments((vm.builder.input(),), outside=True)
     names = entry.parameters[0][1:]
     is_jax = isinstance(module, Instance) and jax.is_module(module.cls)
     tensors: tuple[Value, ...] = tuple(
@@ -64,36 +65,41 @@ def tensor_arguments(vm: Machine, module: Layer | Instance) -> Arguments:
         tensors = (vm.builder.input(),)
     if not tensors and names:
         tensors = (vm.builder.input(),)
-    return Arguments(tensors)
+    return Arguments(tensors, outside=True)
 
 
-def invoke_promoting(vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int) -> Value:
+def invoke_promoting(
+    vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int, chosen: Mapping[str, Value] = NO_CHOICE
+) -> Value:
     """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
     unknowns = unknown_arguments(vm, function, skip).positional
     before = len(vm.builder.ops)
-    result = invoke(vm, function, Arguments((*first, *unknowns)), None)
+    result = invoke(vm, function, Arguments((*first, *unknowns), dict(chosen), outside=True), None)
     promoted = [value for value in unknowns if value in vm.builder.promoted]
     if not promoted:
         return result
     vm.builder = vm.builder.until(before)  # an object's constructor may have made tensors
     vm.created.clear()
     known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
-    return invoke(vm, function, Arguments((*first, *known)), None)
+    return invoke(vm, function, Arguments((*first, *known), dict(chosen), outside=True), None)
 
 
-def call_with_unknowns(vm: Machine, function: FunctionValue) -> Callable[[], Value]:
-    return lambda: invoke_promoting(vm, function, (), 0)
+def call_with_unknowns(
+    vm: Machine, function: FunctionValue, chosen: Mapping[str, Value] = NO_CHOICE
+) -> Callable[[], Value]:
+    return lambda: invoke_promoting(vm, function, (), 0, chosen)
 
 
-def unknown_arguments(vm: Machine, function: Any, skip: int = 1) -> Arguments:
+def unknown_arguments(vm: Machine, function: Any, skip: int = 1, chosen: Mapping[str, Value] = NO_CHOICE) -> Arguments:
     """Unknowns for the parameters that have no default; records of the file, told by annotations, with their defaults."""
     if not isinstance(function, FunctionValue):
-        return Arguments()
+        return Arguments(outside=True)
     params = function.node.args
     wanted = list((*params.posonlyargs, *params.args)[skip:])
     while wanted and wanted[-1].arg in function.defaults:
         wanted.pop()
-    return Arguments(tuple(function.defaults.get(param.arg) or _unknown(vm, function, param) for param in wanted))
+    unknown = tuple(function.defaults.get(param.arg) or _unknown(vm, function, param) for param in wanted)
+    return Arguments(unknown, dict(chosen), outside=True)
 
 
 def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
@@ -101,7 +107,7 @@ def _unknown(vm: Machine, function: FunctionValue, param: ast.arg) -> Value:
     if type(annotation) is ast.Name and annotation.id in vm.file.bindings:
         cls = vm.lookup(function.scope, annotation.id)
         if isinstance(cls, ClassValue) and records.is_record(cls) and not jax.is_module(cls):
-            return instantiate(vm, cls, Arguments(), Place(annotation, function.unit))
+            return instantiate(vm, cls, Arguments(outside=True), Place(annotation, function.unit))
     return Unknown(f"parameter `{param.arg}`", parameter=True)
 
 

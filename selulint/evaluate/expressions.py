@@ -10,8 +10,8 @@ from typing import Any
 from selulint.evaluate import arithmetic, arrays, attributes, calls, comparisons, loops, numbers, sequences, tensors
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.joining import join
-from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS, MAX_OPTIONS
-from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
+from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_ITEMS, MAX_OPTIONS, BudgetExhausted
+from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.values import (
     NONE,
     Array,
@@ -237,7 +237,9 @@ def _unary(vm: Machine, node: Any, scope: Scope) -> Value:
         if isinstance(value, Const) and value.assumed:
             return Const(not value.value, assumed=isinstance(value.value, bool | int | float), chooser=value.chooser)
         truth = vm.truth(value)
-        return Unknown("the negation of something unknown") if truth is None else Const(not truth)
+        if truth is None:
+            return Unknown("the negation of something unknown")
+        return Const(not truth, omitted=isinstance(value, Const) and value.omitted)
     if tensors_in(value):
         if type(node.op) is ast.UAdd:
             return value
@@ -287,12 +289,8 @@ def _conditional(vm: Machine, node: Any, scope: Scope) -> Value:
     test = evaluate(vm, node.test, scope)
     truth = vm.truth(test)
     if truth is not None:
-        chooser = vm.chooser
-        if isinstance(test, Const) and test.chooser is not None:
-            vm.chooser = test.chooser
-        value = evaluate(vm, node.body if truth else node.orelse, scope)
-        vm.chooser = chooser
-        return value
+        with vm.decided_by(test, node.orelse if truth else node.body):
+            return evaluate(vm, node.body if truth else node.orelse, scope)
     results: list[Value] = []
 
     def arm(branch: ast.expr) -> Callable[[], Flow]:

@@ -19,6 +19,8 @@ _EXPONENTIALS = frozenset({"elu", "celu", "exp", "expm1"})
 _PROBES = (-40.0, -3.0, -1.0, -0.25, 0.25, 1.0, 3.0)
 # exp overflows in float32 from here on: infinity times the zero slope of a branch that is not taken is not a number.
 _FLOAT32_OVERFLOW = 88.8
+# What reads one tensor: several inputs are the ops of which one made it.
+_OF_ONE_TENSOR = frozenset({Kind.PARAMETRIC, Kind.ACTIVATION, Kind.DROPOUT, Kind.NORM, Kind.POOL})
 _MAX_PARTS = 24
 
 
@@ -43,7 +45,18 @@ def recognised(ops: tuple[Op, ...], outputs: frozenset[int]) -> tuple[Op, ...]:
     for op in found:
         if op.handwritten is not None and op.kind is Kind.ACTIVATION:
             _hide_parts(found, op, users, outputs)
+    for together in {op.inputs for op in ops if len(op.inputs) > 1 and op.kind in _OF_ONE_TENSOR}:
+        _tell_rivals(found, together)
     return tuple(found)
+
+
+def _tell_rivals(found: list[Op], together: _Operand) -> None:
+    """Where branches meet, a SELU that is written out is one of the activations that they choose among."""
+    met = [found[index] for index in together if found[index].kind is Kind.ACTIVATION]
+    functions = {op.function for op in met}
+    if len(functions) > 1 and any(op.handwritten is not None for op in met):
+        for op in met:
+            found[op.index] = replace(op, rivals=op.rivals | (functions - {op.function}))
 
 
 def _mark(found: list[Op], op: Op, form: _Form) -> None:

@@ -123,37 +123,54 @@ def attribute(vm: Machine, module: Module, name: str) -> Value | None:
 
 
 def from_stars(vm: Machine, module: Module, name: str) -> Value | None:
-    """What a name means that only a star import can have brought."""
-    for dotted in _stars(module):
+    """What a name means that only a star import can have brought.
+
+    Modules may star each other: one that is being searched, or was in vain, is not searched again.
+    """
+    if (module.path, name) in vm.starless or vm.hops >= MAX_HOPS:
+        return None
+    before, is_vain = len(vm.starless), False
+    vm.starless[module.path, name] = None
+    vm.hops += 1
+    try:
+        value = _search_stars(vm, module, name)
+        is_vain = value is None
+        return value
+    finally:
+        vm.hops -= 1
+        while not is_vain and len(vm.starless) > before:
+            vm.starless.popitem()
+
+
+def _search_stars(vm: Machine, module: Module, name: str) -> Value | None:
+    for dotted, path in _stars(module):
+        vm.step()
         if f"{dotted}.{name}" in SPECS:
             return Symbol(f"{dotted}.{name}")
-        found = find_import(module.path, dotted)
-        if found is None or found[1] or name.startswith("_"):
-            continue
-        source = module_at(vm, found[0])
-        if source is not None and source is not module and vm.hops < MAX_HOPS:
-            vm.hops += 1
-            value = vm.load(source, name)
-            vm.hops -= 1
-            if value is not None:
-                return value
+        source = module_at(vm, path) if path is not None and not name.startswith("_") else None
+        value = vm.load(source, name) if source is not None and source is not module else None
+        if value is not None:
+            return value
     return None
 
 
-def _stars(module: Module) -> list[str]:
+def _stars(module: Module) -> list[tuple[str, str | None]]:
+    """What a module imports with stars: dotted names, and the files of the project that they are."""
     if "*" not in module.cells:
-        module.cells["*"] = [
+        dotted = [
             imported(node)["*"]
             for index in module.file.bindings.get("*", ())
             for node in module.file.unit(index).body
             if isinstance(node, ast.ImportFrom) and "*" in imported(node)
         ]
-    stars: list[str] = module.cells["*"]
+        found = [(each, find_import(module.path, each)) for each in dotted]
+        module.cells["*"] = [(each, at[0] if at is not None and not at[1] else None) for each, at in found]
+    stars: list[tuple[str, str | None]] = module.cells["*"]
     return stars
 
 
 def block(vm: Machine, dotted: str) -> Value | None:
-    """The class that shows what a ready-made block of a companion package (`torchvision.ops.MLP`) is made of."""
+    """What shows how a ready-made block of a companion package (`torchvision.ops.MLP`) is made: a class or a function."""
     name = BLOCKS.get(dotted)
     if name is None:
         return None
@@ -161,6 +178,11 @@ def block(vm: Machine, dotted: str) -> Value | None:
         file = _blocks()
         vm.modules[_BLOCKS] = Module(path=_BLOCKS, file=file, position=len(file.statements))
     return attribute(vm, vm.modules[_BLOCKS], name)
+
+
+def is_block(unit: Any) -> bool:
+    """Whether a statement is one of those that show what blocks are made of."""
+    return bool(unit.file.source.path == _BLOCKS)
 
 
 @cache

@@ -49,6 +49,8 @@ _SAME = frozenset(
 )
 # Arguments of laws that are numbers; what is unknown among the others leaves the law unknown.
 _NUMBERS = frozenset("a b mean std val gain sparsity groups scale".split())
+# The arguments by which laws without fans spread.
+_SPREADS = {"normal_": ("std",), "trunc_normal_": ("std",), "uniform_": ("a", "b")}
 _RESETS = ("init", "weight", "reset", "load", "orthogonal", "spectral", "xavier", "kaiming", "lecun", "glorot", "fill")
 _FRAMEWORKS = ("torch.", "keras.", "tensorflow.", "jax.", "flax.", "haiku.", "lightning.", "pytorch_lightning.")
 
@@ -66,7 +68,8 @@ def set_defaults(layer: Layer) -> None:
 def outward(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:
     """Like tau, with the fan on the other side: what goes out of a unit's input. It is 1 for LeCun's law by mistake.
 
-    None for laws that say which fan they take, unless it is the wrong one: He's gain is no mistake about fans.
+    None for laws that say which fan they take, unless it is the wrong one: He's gain is no mistake about fans. None for
+    literals, too: they take none.
     """
     transposed = "transpose" in layer.spec.function
     mode = args.get("mode")
@@ -74,7 +77,7 @@ def outward(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:
     if law.startswith("kaiming_"):
         if takes_out is transposed:
             return None
-    elif law not in ("normal_", "uniform_", "trunc_normal_"):
+    elif not any(_is_computed(args.get(name)) for name in _SPREADS.get(law, ())):
         return None
 
     def compute(number: Number) -> float | None:
@@ -85,6 +88,10 @@ def outward(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:
         return value if transposed else value * sizes.fan_out / sizes.fan_in
 
     return settled(compute)
+
+
+def _is_computed(value: Any) -> bool:
+    return isinstance(value, Formula) or (isinstance(value, Const) and value.place is None)
 
 
 def tau(layer: Layer, law: str, args: Mapping[str, Any]) -> float | None:

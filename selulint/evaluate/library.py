@@ -14,8 +14,10 @@ from selulint.evaluate import (
     builtins,
     contrib,
     imports,
+    iterables,
     keras_weights,
     layers,
+    methods,
     numbers,
     order,
     parametrise,
@@ -31,12 +33,12 @@ from selulint.evaluate.values import (
     Array,
     Const,
     Layer,
-    ListValue,
     ModuleAttribute,
     Partial,
     TupleValue,
     Unknown,
     Value,
+    next_serial,
 )
 from selulint.frameworks import SPECS
 from selulint.graph import Place
@@ -111,11 +113,6 @@ def _parameter(vm: Machine, args: Arguments, place: Place) -> Value:
         return data
     spec = SPECS["torch.nn.Parameter"]
     return Layer(name="torch.nn.Parameter", spec=spec, args=layers.bind(spec, args), place=place)
-
-
-def _chain(vm: Machine, args: Arguments, place: Place) -> Value:
-    found = [sequences.items_of(vm, value) for value in args.positional]
-    return ListValue.of([item for items, _ in found for item in items], open=any(more for _, more in found))
 
 
 def _operator(operation: type) -> Callable[[Machine, Arguments, Place], Value]:
@@ -246,6 +243,10 @@ def _imported(vm: Machine, args: Arguments, place: Place) -> Value:
     return imports.by_name(vm, place.unit.file.source.path, name.value)
 
 
+def _environment(vm: Machine, args: Arguments, place: Place) -> Value:
+    return methods.looked_up(args.get("default", 1)) or Unknown("a variable of the environment")
+
+
 SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     **dict.fromkeys(_RECORDS, builtins.make_dict),
     **dict.fromkeys(_SHAPES, _shape),
@@ -296,12 +297,18 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "collections.namedtuple": records.named_tuple,
     "typing.NamedTuple": records.named_tuple,
     "typing.cast": lambda vm, args, place: args.positional[1] if len(args.positional) == 2 else Unknown("a cast"),
+    "os.environ.get": _environment,
+    "os.getenv": _environment,
     "operator.mul": _operator(ast.Mult),
     "operator.add": _operator(ast.Add),
     "collections.OrderedDict": builtins.make_dict,
     "torch.utils.checkpoint.checkpoint": _checkpoint,
     "torch.utils.checkpoint.checkpoint_sequential": _checkpoint_sequential,
-    "itertools.chain": _chain,
+    "itertools.chain": iterables.chained,
+    "itertools.chain.from_iterable": iterables.chained_from,
+    "itertools.pairwise": iterables.paired,
+    "functools.reduce": iterables.reduced,
+    "enum.auto": lambda vm, args, place: Const(next_serial()),
     "copy.deepcopy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
     "copy.copy": lambda vm, args, place: order.copied(vm, _first(vm, args, place)),
     "torch.nn.init.calculate_gain": _calculate_gain,

@@ -9,3 +9,7 @@ MAX_ITEMS = 12_000
 MAX_CHARACTERS = 10_000
 MAX_BITS = 1_000
 MAX_DEPTH = 6
+
+
+class BudgetExhausted(Exception):
+    """The code asks for more evaluation than a linter may spend on it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from selulint.evaluate import imports
 from selulint.evaluate.building import Builder
 from selulint.evaluate.joining import join, join_items
+from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.order import Order
 from selulint.evaluate.replay import Template
 from selulint.evaluate.values import (
@@ -47,7 +49,8 @@ STEPS_ABROAD_PER_FILE = 9_000
 MAX_CALL_DEPTH = 40
 # A recursion that unknown conditions lead into would go on for ever; one that constants decide comes to its end.
 MAX_RECURSION = 3
-MAX_DECIDED_RECURSION = 4
+MAX_DECIDED_RECURSION = 24
+MAX_DEEP_CALLS = 200
 
 _MISSING: Any = object()
 # By target and key of a cell: the target, and what was in the cell before.
@@ -55,7 +58,7 @@ Changes = dict[tuple[int, Any], tuple[Mutable, Any]]
 _BUILTINS = frozenset(
     "range len list tuple dict set frozenset zip enumerate reversed sorted isinstance issubclass getattr setattr hasattr "
     "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
-    "repr staticmethod divmod".split()
+    "repr staticmethod divmod eval".split()
 )
 
 
@@ -66,10 +69,6 @@ class Flow(Enum):
     RETURN = 1
     BREAK = 2
     CONTINUE = 3
-
-
-class BudgetExhausted(Exception):
-    """The code asks for more evaluation than a linter may spend on it."""
 
 
 class Machine:
@@ -87,16 +86,24 @@ class Machine:
         self.order = Order()
         self.used: set[int] = set()
         self.closures: list[FunctionValue] = []  # functions that functions define, in order
+        # The arms of conditions that defaults decide which calls within the file leave alone.
+        self.left_out: set[ast.AST] = set()
+        # The strings with which defaults are compared, by the place of the default, and what such options choose among.
+        self.asked: dict[Place, set[str]] = {}
+        self.options: dict[Place, frozenset[str]] = {}
         # Keras's registry of names for the user's own activations, initialisers and layers.
         self.custom = DictValue()
         self.calls: list[FunctionValue] = []
         self.frames: list[Scope] = []  # of the functions that run, innermost last
         self.scopes: list[Any] = []  # of default arguments, innermost last (see `contrib`)
+        self.deep_calls = 0
         self.hops = 0
+        # Modules and names that star imports are being searched for, or do not bring there.
+        self.starless: dict[tuple[str, str], None] = {}
         self.is_abroad = False
         self.allowance = 0
         self.allowance_left = STEPS_ABROAD_PER_FILE
-        self.templates: dict[Any, Template] = {}
+        self.templates: dict[Any, Template | None] = {}
         # Writing to a tied object begins a new generation: what was copied before is no longer taken to be alike.
         self.generation = 0
         self.oldest_written = 0
@@ -118,6 +125,11 @@ class Machine:
     def is_branching(self) -> bool:
         """Whether what is evaluated now depends on a condition that nobody knows."""
         return bool(self._journal)
+
+    @property
+    def branches(self) -> int:
+        """How many conditions that nobody knows what is evaluated now depends on."""
+        return len(self._journal)
 
     @property
     def is_usual(self) -> bool:
@@ -262,6 +274,25 @@ class Machine:
         """While this holds, symbols that are evaluated were selected by the string default at `chooser`."""
         before = self.chooser
         self.chooser = chooser or before
+        try:
+            yield
+        finally:
+            self.chooser = before
+
+    def ask(self, value: Value, *others: Value) -> None:
+        """Note with what an assumed string is compared, or by what keys it chooses."""
+        if isinstance(value, Const) and value.assumed and isinstance(value.value, str) and value.place is not None:
+            strings = {each.value for each in others if isinstance(each, Const) and isinstance(each.value, str)}
+            self.asked.setdefault(value.place, set()).update(strings)
+
+    @contextmanager
+    def decided_by(self, test: Value, *others: ast.AST) -> Iterator[None]:
+        """While this holds, the arm runs that a condition leads into; `others` is what it leaves out."""
+        before = self.chooser
+        if isinstance(test, Const):
+            self.chooser = test.chooser or before
+            if test.omitted:
+                self.left_out.update(others)
         try:
             yield
         finally:

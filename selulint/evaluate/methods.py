@@ -76,6 +76,24 @@ def _list_method(vm: Machine, receiver: ListValue, name: str, args: Arguments) -
     return NONE
 
 
+def looked_up(default: Value | None) -> Value | None:
+    """The default of an option that is looked up in what nobody knows, as that of a parameter; sizes stay unknown."""
+    if isinstance(default, Const):
+        return replace(default, assumed=True) if isinstance(default.value, str | bool | float) else None
+    return free(default) if default is not None else None
+
+
+def free(default: Value) -> Value:
+    """A default that callers may replace: what is empty by default they fill."""
+    if type(default) is ListValue and not default.items:
+        return ListValue.of((), open=True)
+    if type(default) is TupleValue and not default.items:
+        return ListValue.of((), open=True)
+    if type(default) is DictValue and not default.entries:
+        return DictValue(open=True, outside=True)
+    return default
+
+
 def _dict_method(vm: Machine, receiver: DictValue, name: str, args: Arguments) -> Value:
     if name == "items":
         return ListValue.of(
@@ -114,7 +132,7 @@ def _dict_method(vm: Machine, receiver: DictValue, name: str, args: Arguments) -
             return default
         if receiver.outside and default is not NONE:
             # An option that callers may pass in `**kwargs` is a parameter with a default.
-            return replace(default, assumed=True) if isinstance(default, Const) else default
+            return replace(default, assumed=True) if isinstance(default, Const) else free(default)
     if name in ("get", "pop") and args.positional and not isinstance(args.positional[0], Const):
         return sequences.get_item(vm, receiver, args.positional[0], Place(None, None))  # type: ignore[arg-type]
     if name == "copy":

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft
-from selulint.evaluate.limits import MAX_DEPTH
+from selulint.evaluate.imports import is_block
+from selulint.evaluate.limits import MAX_DEPTH, BudgetExhausted
 from selulint.evaluate.numbers import Sample
 from selulint.evaluate.values import (
     BASE,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 # Copying this many objects or ops takes about as long as one step of evaluation.
 _COPIES_PER_STEP = 4
+# An object with more parts is built once; nothing is told about what is made of such objects.
+_MAX_PARTS = 20_000
 _ATOMS = frozenset(
     {
         Const,
@@ -130,11 +133,14 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
     if vm.scopes:
         return construct()
     try:
-        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.syntax))
+        where = id(place.syntax) if is_block(cls.unit) else 0
+        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.syntax), where)
     except Unrepeatable:
         return construct()
-    template = vm.templates.get(key)
-    if template is not None:
+    if key in vm.templates:
+        template = vm.templates[key]
+        if template is None:
+            raise BudgetExhausted
         vm.used |= template.used
         instance, pairs = _clone(template.original, template.start, _ALWAYS, vm.generation)
         _tie(instance, Copied(template, {key: new for key, (_, new) in pairs.items()}, vm.generation))
@@ -160,6 +166,9 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
         try:
             original, pairs = _clone(instance, start, vm.generation, _ALWAYS)
         except Unrepeatable:
+            return instance
+        except BudgetExhausted:
+            vm.templates[key] = None
             return instance
         template = vm.templates[key] = Template(original, start, used, (cls, args))
         _tie(instance, Copied(template, {id(new): old for old, new in pairs.values()}, vm.generation))
@@ -330,7 +339,8 @@ def _clone(
 ) -> tuple[Instance, dict[int, tuple[Any, Any]]]:
     """A copy of an object and all that was made with it; the pairs (old, new) by the id of the old.
 
-    Objects inside that are tied to templates of their own stay tied where they are of `generation`.
+    Objects inside that are tied to templates of their own stay tied where they are of `generation`. Raises BudgetExhausted
+    for more parts than anybody may copy.
     """
     pairs: dict[int, tuple[Any, Any]] = {}
     copies: dict[int, Any] = {}  # what shares parts goes on sharing them
@@ -389,6 +399,8 @@ def _clone(
         else:
             raise Unrepeatable
         pairs[id(value)] = (value, new)
+        if len(pairs) > _MAX_PARTS:
+            raise BudgetExhausted
         new.cells = {key: copy(each) for key, each in value.cells.items()}
         return new
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from selulint.evaluate import calls, coverage, entries, layers, modules, order
+from selulint.evaluate import calls, coverage, entries, left, options, order
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, invoke
 from selulint.evaluate.handwritten import recognised
@@ -19,7 +20,6 @@ from selulint.evaluate.values import (
     FunctionValue,
     Instance,
     Layer,
-    ListValue,
     Unknown,
     Value,
 )
@@ -38,7 +38,7 @@ MAX_CLOSURES = 32
 _INITIALISES = re.compile(
     r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
-_SEQUENTIAL = "torch.nn.Sequential"
+_SELU = re.compile("selu", re.IGNORECASE)
 _FRAMEWORKS = {
     "keras": "keras",
     "tensorflow": "keras",
@@ -70,7 +70,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
             roots.extend(_class_roots(vm, value))
         elif isinstance(value, FunctionValue) and _is_relevant(file, value):
             if file.statements[value.unit.index].marked:
-                roots.extend(_with_closures(vm, value.node, value.name, entries.call_with_unknowns(vm, value)))
+                roots.extend(_function_roots(vm, value))
             else:
                 callers.append(value)
     roots.extend(_callers(vm, callers))
@@ -81,7 +81,8 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
             model.part = id(root.node) in used
             found.append(model)
     coverage.adopt(found)
-    kept = found if parts else coverage.without_covered(found)
+    options.tell(found, vm.options)
+    kept = found if parts else coverage.without_covered(vm, found)
     trained = triage.trained_weights(file.source.text)
     scaled = rescaled(file.source) if _are_selu_models(kept) else ()
     for model in kept:
@@ -147,6 +148,29 @@ def _script(vm: Machine) -> _Root:
     return root
 
 
+def _others(
+    vm: Machine, root: _Root, name: str, function: Value | None, run: Callable[[dict[str, Value]], Value]
+) -> Iterable[_Root]:
+    """The same root with other values for the options of `function`: only files with SELU are worth the time."""
+    if not _SELU.search(vm.file.source.text):
+        return
+    roots = [_evaluate(vm, root.node, name, partial(run, each)) for each in options.others(vm.asked, function)]
+    kept = options.compared(root.models, [each.models for each in roots], vm.options)
+    for each in roots:
+        yield replace(
+            each,
+            models=[model for model in each.models if model in kept and not coverage.covered(model, root.models, ())],
+        )
+
+
+def _function_roots(vm: Machine, function: FunctionValue) -> Iterable[_Root]:
+    roots = list(_with_closures(vm, function.node, function.name, entries.call_with_unknowns(vm, function)))
+    yield from roots
+    yield from _others(
+        vm, roots[0], function.name, function, lambda each: entries.call_with_unknowns(vm, function, each)()
+    )
+
+
 def _class_roots(vm: Machine, cls: ClassValue) -> list[_Root]:
     """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
     entry = entries.called_method(cls)
@@ -155,20 +179,18 @@ def _class_roots(vm: Machine, cls: ClassValue) -> list[_Root]:
     def build() -> Instance:
         # A module is the same in all its methods; an agent's methods may each build models of their own.
         if not built or entry is None:
-            built[:] = [
-                calls.build(vm, cls, entries.unknown_arguments(vm, cls.find("__init__")), Place(cls.node, cls.unit))
-            ]
-            _initialise(vm, cls, built[0])
+            built[:] = [_made(vm, cls)]
         return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
     roots = [root]
-    held = _held(built[0], root) if entry is not None and built else {}
+    roots.extend(_others(vm, root, cls.name, cls.find("__init__"), lambda chosen: _made(vm, cls, chosen)))
+    held = left.held(built[0], root.models) if entry is not None and built else {}
     read: set[str] = set()
     for value in list(cls.cells.values()):
         if not isinstance(value, FunctionValue) or value.name.startswith("__"):
             continue
-        reads = _attributes_in(value.node) if held else set()
+        reads = left.attributes_in(value.node) if held else set()
         read |= reads
         marked = vm.file.statements[value.unit.index].marked
         # What the constructor of an object that is no module is told (`activation="relu"`) serves its other methods.
@@ -178,28 +200,6 @@ def _class_roots(vm: Machine, cls: ClassValue) -> list[_Root]:
             roots.extend(_with_closures(vm, cls.node, f"{cls.name}.{value.name}", run, cls))
     idle = [each for name, sequences in held.items() if name not in read for each in sequences]
     return [*roots, _apart(vm, cls, idle)] if idle else roots
-
-
-def _held(instance: Instance, root: _Root) -> dict[str, list[Layer]]:
-    """By attribute, the sequences that a module holds, by themselves or in lists, and that its forward does not apply."""
-    if any(model.unfinished for model in root.models):
-        return {}
-    applied = {op.place for model in root.models for op in model.of(Kind.PARAMETRIC)}
-    found: dict[str, list[Layer]] = {}
-    stack = list(modules.named_children(instance))
-    while stack:
-        name, child = stack.pop()
-        if not isinstance(child, Layer) or not child.is_container:
-            continue
-        if child.spec.function != "sequential":
-            stack.extend((name, inner) for _, inner in modules.named_children(child))
-        elif applied.isdisjoint(layer.place for layer in modules.layers_in(child)):
-            found.setdefault(name, []).append(child)
-    return found
-
-
-def _attributes_in(node: ast.AST) -> set[str]:
-    return {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load)}
 
 
 def _apart(vm: Machine, cls: ClassValue, idle: list[Layer]) -> _Root:
@@ -212,6 +212,14 @@ def _apart(vm: Machine, cls: ClassValue, idle: list[Layer]) -> _Root:
     return _evaluate(vm, cls.node, cls.name, run)
 
 
+def _made(vm: Machine, cls: ClassValue, chosen: Mapping[str, Value] = entries.NO_CHOICE) -> Instance:
+    """An object of a class as callers make it."""
+    args = entries.unknown_arguments(vm, cls.find("__init__"), chosen=chosen)
+    instance = calls.build(vm, cls, args, Place(cls.node, cls.unit))
+    _initialise(vm, cls, instance)
+    return instance
+
+
 def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
     """Run the methods that initialise and that construction did not call: whoever uses the class does."""
     for each in list(cls.cells.values()):
@@ -220,7 +228,7 @@ def _initialise(vm: Machine, cls: ClassValue, instance: Instance) -> None:
         if _is_dead(vm, cls, each.name):
             continue
         if len(each.parameters[0]) == 1 and "staticmethod" not in each.decorators:
-            invoke(vm, each, Arguments((instance,)), None)
+            invoke(vm, each, Arguments((instance,), outside=True), None)
 
 
 def _is_dead(vm: Machine, cls: ClassValue, name: str) -> bool:
@@ -278,15 +286,15 @@ def _evaluate(
 ) -> _Root:
     """Run one root with a fresh graph, then send tensors through every model object that it left behind."""
     vm.builder, vm.created, vm.used, vm.calls = Builder(), [], set(), []
-    vm.order.building, vm.order.sweeps = [], []
+    vm.order.building, vm.order.sweeps, vm.deep_calls = [], [], 0
     vm.refill(most)
     found: list[Model] = []
     try:
         result = run()
     except TOO_MUCH:
         return _Root(node, [_unfinished(vm, _place(vm, node), name)], frozenset(vm.used))
-    built, created = vm.builder, _outermost(vm, [*vm.created, *_sequences(vm, node, result)])
-    for each in created:
+    built, created = vm.builder, left.outermost(vm, [*vm.created, *left.sequences(vm, node, result)])
+    for each in created if node is None else left.without_stock(created, result):
         try:
             model = _forward(vm, each)
         except TOO_MUCH:
@@ -299,22 +307,9 @@ def _evaluate(
         if model is not None:
             found.append(model)
     own = _model(vm, name, built, result, None, owner)
-    if own is not None and not coverage.covered(own, found):
+    if own is not None and not coverage.covered(own, found, ()):
         found.append(own)
     return _Root(node, found, frozenset(vm.used))
-
-
-def _sequences(vm: Machine, node: Any, result: Value) -> list[Layer]:
-    """A list of layers with activations among them, as a function returns it: callers make a sequence of it."""
-    if not isinstance(result, ListValue) or not isinstance(node, ast.FunctionDef):
-        return []
-    inside = [item for item in result.items if isinstance(item, Layer) and item.place is not None]
-    if not {"parametric", "activation"} <= {item.spec.kind for item in inside}:
-        return []
-    unit = next(item.place.unit for item in inside if item.place is not None)
-    made = Layer(name=_SEQUENTIAL, spec=SPECS[_SEQUENTIAL], place=Place(node, unit), label=node.name)
-    layers.fill(vm, made, Arguments((result,)))
-    return [made]
 
 
 def _unfinished(vm: Machine, place: Place | None, name: str = "") -> Model:
@@ -328,23 +323,6 @@ def _place(vm: Machine, node: Any) -> Place | None:
     units = (each.unit for each in vm.module.cells.values() if node is not None and getattr(each, "node", None) is node)
     unit = next(units, None)
     return Place(node, unit) if unit is not None else None
-
-
-def _outermost(vm: Machine, created: list[Layer | Instance]) -> list[Layer | Instance]:
-    """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
-    models = [
-        each for each in created if _is_here(vm, each.place) and (isinstance(each, Layer) or entries.is_model(each))
-    ]
-    inner: set[int] = set()
-    for each in models:
-        # Whatever holds modules is itself among the created ones, so that direct children are enough.
-        inner.update(id(module) for _, module in modules.named_children(each))
-    return [each for each in models if id(each) not in inner]
-
-
-def _is_here(vm: Machine, place: Place | None) -> bool:
-    """Whether something was built by code of the file that is looked at."""
-    return place is None or place.unit.file is vm.file
 
 
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:

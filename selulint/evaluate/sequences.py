@@ -181,6 +181,8 @@ def get_item(vm: Machine, value: Value, index: Value, place: Place) -> Value:
     if not isinstance(index, Const):
         return _any_item(value)
     if isinstance(value, DictValue | Layer | Instance) and not isinstance(index.value, int):
+        if index.assumed and isinstance(value, DictValue):
+            vm.ask(index, *keys_of(value))
         return _entry(value, index)
     items = raw_items(value)
     if items is None or not isinstance(index.value, int):

@@ -10,8 +10,9 @@ from selulint.evaluate import attributes, calls, imports, initialise, modules, o
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
+from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
-from selulint.evaluate.machine import BudgetExhausted, Flow, Machine
+from selulint.evaluate.machine import Flow, Machine
 from selulint.evaluate.rounds import Rounds
 from selulint.evaluate.values import (
     Array,
@@ -145,12 +146,8 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
     test = evaluate(vm, node.test, scope)
     truth = vm.truth(test)
     if truth is not None:
-        chooser = vm.chooser
-        if isinstance(test, Const) and test.chooser is not None:
-            vm.chooser = test.chooser
-        flow = run_block(vm, node.body if truth else node.orelse, scope)
-        vm.chooser = chooser
-        return flow
+        with vm.decided_by(test, *(node.orelse if truth else node.body)):
+            return run_block(vm, node.body if truth else node.orelse, scope)
     usual = bool(test.value) if isinstance(test, Const) and test.assumed else None
     if scope.parent is None:
         for body, other in ((node.body, node.orelse), (node.orelse, node.body)):
@@ -258,6 +255,7 @@ def _fits(vm: Machine, pattern: Any, subject: Value, scope: Scope) -> bool | Non
     if kind is not ast.MatchValue or not isinstance(subject, Const):
         return None
     wanted = evaluate(vm, pattern.value, scope)
+    vm.ask(subject, wanted)
     return bool(wanted.value == subject.value) if isinstance(wanted, Const) else None
 
 

@@ -68,8 +68,9 @@ class Formula(Unknown):
 class Const(Value):
     """A Python constant and where it is spelled.
 
-    `assumed` is the default of a parameter that callers may override; `chooser` is the place of the assumed string that
-    decided a comparison; `origin` names the gain that `calculate_gain` was asked for.
+    `assumed` is the default of a parameter that callers may override, `omitted` one that a call of the file's own leaves
+    alone, or what such a default decides; `chooser` is the place of the assumed string that decided a comparison; `origin`
+    names the gain that `calculate_gain` was asked for.
     """
 
     value: Any
@@ -77,6 +78,7 @@ class Const(Value):
     assumed: bool = False
     chooser: Place | None = None
     origin: str = ""
+    omitted: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -204,7 +206,7 @@ class DictValue(Mutable):
 
 @dataclass(slots=True, eq=False)
 class Scope(Mutable):
-    """Names of one call or of the module."""
+    """Names of one call or of the module; `branches` are those of unknown conditions around the call."""
 
     parent: Scope | None = None
     unit: Any = None
@@ -213,6 +215,7 @@ class Scope(Mutable):
     owner: ClassValue | None = None
     instance: Value | None = None
     globals: frozenset[str] = frozenset()
+    branches: int = 0
 
 
 @dataclass(slots=True, eq=False)

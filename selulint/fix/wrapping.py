@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from selulint.diagnostic import Edit, Span
 from selulint.fix.apply import splice
-from selulint.fix.layout import indent_unit, line_start, line_tail
+from selulint.fix.layout import indent_unit, line_start, line_tail, quote
 
 # Limits that formatters are commonly given, the usual one first.
 _LIMITS = (88, 100, 110, 119, 120)
@@ -208,10 +208,29 @@ def _fitted(before: str, call: str, behind: str, limit: int) -> bool:
 
 @lru_cache(maxsize=4)
 def _limit(text: str) -> int | None:
-    """The line length that a file keeps to, as far as its lines show; strings and comments may be longer."""
-    lines = _LONG_STRING.sub("", text).split("\n")
-    longest = max((len(line) for line in lines if not re.search("[\"'#]", line)), default=0)
+    """The line length that a formatter keeps a file to, as far as its lines show; None where none has written them."""
+    if quote(text) == "'":
+        return None
+    longest, previous = 0, ""
+    for line in _LONG_STRING.sub("", text).split("\n"):
+        if "#" in line or "\\" in line + previous:
+            previous = line
+            continue
+        previous = line
+        pairs, is_open = _outer_brackets(line), _leaves_open(line)
+        # A formatter breaks behind the bracket, and lines that are too long for anything but a single string.
+        if is_open and not line.rstrip().endswith(("(", "[", "{")):
+            return None
+        has_items = any(len(_items(line[start + 1 : end])) > 1 for start, end in pairs)
+        if has_items or not re.search("[\"']", line):
+            longest = max(longest, len(line))
     return next((limit for limit in _LIMITS if longest <= limit), None)
+
+
+def _leaves_open(line: str) -> bool:
+    """Whether a line opens more brackets than it closes."""
+    marks = [mark[0] for mark in _MARK.finditer(line)]
+    return sum(mark in "([{" for mark in marks) > sum(mark in ")]}" for mark in marks)
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -140,14 +140,33 @@ SPECS: dict[str, Spec] = {
 }
 
 _OPS = ("torchvision.ops.", "torchvision.ops.misc.")
-_TIMM = ("timm.layers.", "timm.models.layers.", "timm.layers.mlp.", "timm.layers.conv_bn_act.", "timm.layers.norm_act.")
-# Ready-made blocks: classes of `blocks.txt`, by the names under which models import them.
+_TIMM = (
+    "timm.layers.",
+    "timm.models.layers.",
+    "timm.layers.mlp.",
+    "timm.layers.conv_bn_act.",
+    "timm.layers.norm_act.",
+    "timm.layers.create_act.",
+)
+# Ready-made blocks: what `blocks.txt` defines, by the names under which models import it.
 BLOCKS: dict[str, str] = {
     **{
         package + name: name
         for package in _OPS
         for name in ("MLP", "Conv2dNormActivation", "Conv3dNormActivation", "SqueezeExcitation")
     },
-    **{package + name: name for package in _TIMM for name in ("Mlp", "ConvMlp", "ConvNormAct", "BatchNormAct2d")},
+    **{
+        package + name: name
+        for package in _TIMM
+        for name in (
+            "Mlp",
+            "ConvMlp",
+            "ConvNormAct",
+            "BatchNormAct2d",
+            "get_act_layer",
+            "get_act_fn",
+            "create_act_layer",
+        )
+    },
     **{package + name: "ConvNormAct" for package in _TIMM for name in ("ConvBnAct", "ConvNormActAa")},
 }

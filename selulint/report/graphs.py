@@ -106,7 +106,7 @@ def _picture(model: Model, top: int) -> Iterator[str]:
     for op in model.ops:
         x, y = at(op.index)
         figures = _figures(op, predicted[op.index])
-        about = " · ".join(filter(None, (op.label, _init(op.weight), _where(model, op), figures)))
+        about = " · ".join(filter(None, (op.label, _laws(op), _where(model, op), figures)))
         yield (
             f'<circle cx="{x}" cy="{y}" r="7" fill="{_colour(op)}"/><text x="{names}" y="{y + 4}">{escape(_what(op))}'
             f'<tspan class="faint" dx="12">{escape(about)}</tspan></text>\n'
@@ -146,7 +146,7 @@ def _predicted(model: Model) -> list[Statistics | None]:
 
 def _row(model: Model, op: Op, found: Statistics | None) -> tuple[str, ...]:
     reads = " ".join(map(str, op.inputs))
-    facts = _what(op), op.label, _where(model, op), _init(op.weight), _figures(op, found)
+    facts = _what(op), op.label, _where(model, op), _laws(op), _figures(op, found)
     return f"{op.index:4}", *facts, f"<- {reads}" if reads else ""
 
 
@@ -180,10 +180,37 @@ def _where(model: Model, op: Op) -> str:
     return "" if op.kind is Kind.INPUT else "in another file"
 
 
-def _init(init: Init | None) -> str:
+def _laws(op: Op) -> str:
+    """How a layer is initialised: its weights, and its biases where they do not start as usual."""
+    return ", ".join(filter(None, (_weight(op), _bias(op.bias))))
+
+
+def _weight(op: Op) -> str:
+    init = op.weight
     if init is None:
         return ""
-    return f"{init.name} init, gain {'unknown' if init.gain is None else format(init.gain, '.3g')}"
+    reason = _reason(op)
+    gain = format(init.gain, ".3g") if init.gain is not None else f"unknown ({reason})" if reason else "unknown"
+    return f"{init.name} init, gain {gain}"
+
+
+def _bias(init: Init | None) -> str:
+    if init is None or init.default or init.name.rstrip("_") in ("zeros", "Zeros", "zero"):
+        return ""
+    numbers = [f"{value:.3g}" for value in init.args.values() if type(value) in (int, float)]
+    return " ".join(("bias", init.name, *numbers))
+
+
+def _reason(op: Op) -> str:
+    """Why the gain of a layer is not known, as far as that is known."""
+    init = op.weight
+    if init is None or init.gain is not None:
+        return ""
+    if init.name in ("loaded", "unknown"):
+        return "trained weights" if init.name == "loaded" else "something that is not understood writes it"
+    if missing := init.args.get("unknown"):
+        return f"{' and '.join(missing)} not known"
+    return "fan_in not known" if op.fan_in is None else ""
 
 
 def _colour(op: Op) -> str:
@@ -220,7 +247,7 @@ def _op(model: Model, op: Op, found: Statistics | None) -> dict[str, Any]:
         "args": dict(op.args),
         "fan_in": op.fan_in,
         "fan_out": op.fan_out,
-        "weight": _law(op.weight),
+        "weight": _law(op.weight, _reason(op)),
         "bias": _law(op.bias),
         "rivals": sorted(op.rivals),
         "predicted": None if found is None else _statistics(found),
@@ -231,8 +258,12 @@ def _statistics(found: Statistics) -> dict[str, Any]:
     return {"mean": found.mean, "variance": found.variance, "per_unit": found.per_unit, "band": found.band}
 
 
-def _law(init: Init | None) -> dict[str, Any] | None:
-    return None if init is None else {"name": init.name, "gain": init.gain, "default": init.default}
+def _law(init: Init | None, reason: str = "") -> dict[str, Any] | None:
+    if init is None:
+        return None
+    law: dict[str, Any] = {"name": init.name, "gain": init.gain, "default": init.default}
+    more = {"args": dict(init.args), "unknown": reason}
+    return law | {name: value for name, value in more.items() if value}
 
 
 FORMATS: dict[str, Callable[[Sequence[Model]], Iterator[str]]] = {

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from selulint.diagnostic import Finding, Severity
 from selulint.fix.fans import has_fans_of_its_own
 from selulint.fix.initialisers import own_fan
-from selulint.graph import Init, Kind, Model, Op, Place
+from selulint.graph import Kind, Model, Op, Place
+from selulint.moments.maps import SANE_WINDOW
 from selulint.predict import as_written
 from selulint.rules import rule
 from selulint.rules.related import layers_and_selu
 
 # A standard deviation that is 1/sqrt(fan_out) is meant to be; one that is only near it is another number.
 _TOLERANCE = 0.01
+# Laws whose variance is a number that the file computes.
+_COMPUTED = frozenset({"normal_", "uniform_", "trunc_normal_"})
 
 
 @rule("SELU204", Severity.ERROR)
@@ -45,16 +48,9 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017, section 2 (w ~ N(0, 1/n)); PyTorch issue 23854.
     """
-    by_place: dict[Place, list[Op]] = {}
-    for op in model.of(Kind.PARAMETRIC):
-        if (
-            op.weight is not None
-            and op.weight.place is not None
-            and takes_wrong_fan(op.weight)
-            and model.fed(op, "selu")
-        ):
-            by_place.setdefault(op.weight.place, []).append(op)
-    for place, ops in by_place.items():
+    for place, ops in by_initialiser(model).items():
+        if not takes_wrong_fan(ops):
+            continue
         init = ops[0].weight
         assert init is not None
         names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
@@ -73,6 +69,25 @@ def _mistake(op: Op) -> str:
     return "a variance of all input channels, of which a depthwise layer's units see one"
 
 
-def takes_wrong_fan(init: Init) -> bool:
-    """Whether weights have LeCun's variance of the other fan, and not of their own."""
-    return not init.default and init.gain_out is not None and abs(init.gain_out - 1.0) <= _TOLERANCE
+def by_initialiser(model: Model) -> dict[Place, list[Op]]:
+    """The layers in front of a SELU by the explicit initialisers that do not fit them."""
+    found: dict[Place, list[Op]] = {}
+    for op in model.of(Kind.PARAMETRIC):
+        init = op.weight
+        if init is None or init.default or init.place is None or not model.fed(op, "selu"):
+            continue
+        if init.gain is None or not SANE_WINDOW[0] <= init.gain <= SANE_WINDOW[1]:
+            found.setdefault(init.place, []).append(op)
+    return found
+
+
+def takes_wrong_fan(ops: list[Op]) -> bool:
+    """Whether one initialiser gives all these layers LeCun's variance of the other fan.
+
+    Where each of them halves its width, that is He's variance of their own.
+    """
+    inits = [op.weight for op in ops if op.weight is not None and op.weight.gain_out is not None]
+    if not inits or any(abs((init.gain_out or 0.0) - 1.0) > _TOLERANCE for init in inits):
+        return False
+    is_he = all(init.gain is not None and abs(init.gain - 2.0) <= 2.0 * _TOLERANCE for init in inits)
+    return not is_he or inits[0].name not in _COMPUTED

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from selulint.diagnostic import Finding, Severity
 from selulint.fix.initialisers import lecun_init
-from selulint.graph import Init, Kind, Model, Op, Place
-from selulint.moments.maps import SANE_WINDOW
+from selulint.graph import Init, Model
 from selulint.predict import as_written
 from selulint.rules import rule
 from selulint.rules.related import layers_and_selu
-from selulint.rules.selu_fan_out_init import takes_wrong_fan
+from selulint.rules.selu_fan_out_init import by_initialiser, takes_wrong_fan
 
 
 @rule("SELU202", Severity.ERROR)
@@ -41,11 +40,10 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017, Theorem 1 and equations 4 and 5.
     """
-    by_place: dict[Place, list[Op]] = {}
-    for op in model.of(Kind.PARAMETRIC):
-        if op.weight is not None and op.weight.place is not None and _is_wrong(op.weight) and model.fed(op, "selu"):
-            by_place.setdefault(op.weight.place, []).append(op)
-    for place, ops in by_place.items():
+    for place, group in by_initialiser(model).items():
+        ops = [op for op in group if op.weight is not None and _is_wrong(op.weight)]
+        if not ops or takes_wrong_fan(group):
+            continue
         init = ops[0].weight
         assert init is not None
         gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
@@ -57,13 +55,7 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
 
 
 def _is_wrong(init: Init) -> bool:
-    if (
-        init.default
-        or "calculate_gain" in init.args
-        or init.args.get("nonlinearity") == "selu"
-        or takes_wrong_fan(init)
-    ):
+    if "calculate_gain" in init.args or init.args.get("nonlinearity") == "selu":
         return False
-    if init.gain is None:
-        return "unknown" not in init.args and isinstance(init.args.get("std", init.args.get("stddev")), int | float)
-    return not SANE_WINDOW[0] <= init.gain <= SANE_WINDOW[1]
+    is_number = isinstance(init.args.get("std", init.args.get("stddev")), int | float)
+    return init.gain is not None or ("unknown" not in init.args and is_number)

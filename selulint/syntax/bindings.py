@@ -85,7 +85,8 @@ def _import(names: Names, node: ast.AST, scope: int) -> int:
     for alias in node.names:
         local = alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
         names.bind(local, scope)
-        names.imported[local] = alias.name
+        module = node.module if isinstance(node, ast.ImportFrom) else None
+        names.imported[local] = f"{module}.{alias.name}" if module else alias.name
     return scope
 
 

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from selulint.syntax.bindings import DEFINITIONS, IMPORTS, Names
 
-# Slim's layers and the MLPs of Haiku and Equinox apply a ReLU that nobody writes.
-_IMPLICIT = ("slim.", "contrib.layers", "fully_connected", "nets.mlp", "nn.mlp")
-_MARKERS = ("relu", "selu", "alphadropout", "alpha_dropout", *_IMPLICIT)
+# Slim's layers, the MLPs of Haiku and Equinox and some blocks of torchvision and timm apply a ReLU that nobody writes.
+_IMPLICIT = ("slim.", "contrib.layers", "fully_connected", "nets.mlp", "nn.mlp", "ops.mlp", "convmlp")
+_BLOCKS = ("normactivation", "convnormact", "convbnact", "import mlp")
+_MARKERS = ("relu", "selu", "alphadropout", "alpha_dropout", *_IMPLICIT, *_BLOCKS)
 # The digits by which people write SELU's alpha and scale by hand, and what such a function is made of.
 _CONSTANTS = ("1.67", "1.05")
 _EXPONENTIALS = ("elu", "exp")
