@@ -39,7 +39,7 @@ def by_name(vm: Machine, importer: str, name: str) -> Value:
     return resolve(vm, bound) if isinstance(bound, Imported) else bound
 
 
-def guessed(vm: Machine, target: Any, call: ast.Call) -> Value | None:
+def guessed(vm: Machine, target: Any, call: ast.Call, is_own: bool) -> Value | None:
     """What a function that nobody knows imports: the framework's module that it is told (`lazy_import("torch")`), else,
     where it says that it imports, what everybody means by the names that it binds (`tf, _ = try_import_tf()`).
     """
@@ -47,22 +47,27 @@ def guessed(vm: Machine, target: Any, call: ast.Call) -> Value | None:
     if isinstance(first, ast.Constant) and isinstance(first.value, str) and isinstance(target, ast.Name):
         module = canonical(first.value)
         if module in _framework_modules():
-            vm.assumed[target.id] = module
-            return Symbol(module)
+            return _assumed(vm, target.id, module, is_own)
     called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     if "import" not in called.lower():
         return None
     if isinstance(target, ast.Tuple | ast.List):
-        return TupleValue(tuple(_conventional(vm, each) for each in target.elts))
-    return _conventional(vm, target)
+        return TupleValue(tuple(_conventional(vm, each, is_own) for each in target.elts))
+    return _conventional(vm, target, is_own)
 
 
-def _conventional(vm: Machine, target: Any) -> Value:
+def _conventional(vm: Machine, target: Any, is_own: bool) -> Value:
     name = target.id if isinstance(target, ast.Name) else ""
     if name not in CONVENTIONAL:
         return Unknown("what an unknown function imports")
-    vm.assumed[name] = CONVENTIONAL[name]
-    return Symbol(CONVENTIONAL[name])
+    return _assumed(vm, name, CONVENTIONAL[name], is_own)
+
+
+def _assumed(vm: Machine, name: str, module: str, is_own: bool) -> Value:
+    """A module that a name is taken to stand for; findings say so where the name belongs to the file that is checked."""
+    if is_own:
+        vm.assumed[name] = module
+    return Symbol(module)
 
 
 @cache

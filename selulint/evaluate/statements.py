@@ -105,7 +105,7 @@ def _part(vm: Machine, value: Value, position: int) -> Value:
 def _assign(vm: Machine, node: Any, scope: Scope) -> Flow:
     value = evaluate(vm, node.value, scope)
     if type(value) is Unknown and type(node.value) is ast.Call:
-        value = imports.guessed(vm, node.targets[0], node.value) or value
+        value = imports.guessed(vm, node.targets[0], node.value, scope.unit.file is vm.file) or value
     for target in node.targets:
         assign(vm, target, value, scope)
     return Flow.NORMAL
