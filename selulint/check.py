@@ -18,7 +18,7 @@ from selulint.diagnostic import (
     Severity,
 )
 from selulint.evaluate.roots import models_of
-from selulint.graph import Kind, Model
+from selulint.graph import Kind, Model, Op
 from selulint.rules import Rule, all_rules
 from selulint.settings import Settings, is_named
 from selulint.source import Source
@@ -99,10 +99,19 @@ def _unknowns(models: list[Model], path: str, settings: Settings) -> Iterator[Di
         message = f"`{first.name}`{more} is too much to evaluate: nothing is said about {them}"
         yield Diagnostic(notice.code, notice.name, notice.severity, message, path, span)
     if settings.show_unknown:
-        places = {op.place: op for model in models for op in model.of(Kind.OPAQUE) if op.place is not None}
+        places = {op.place: op for model in models for op in _unknown_ops(model) if op.place is not None}
         for place, op in places.items():
             message = f"not understood: {op.function}"
             yield Diagnostic(notice.code, notice.name, notice.severity, message, path, place.span)
+
+
+def _unknown_ops(model: Model) -> Iterator[Op]:
+    """What is not understood between a model's layers, before them, or on the way to what it returns."""
+    needed = set(model.outputs)
+    for op in reversed(model.ops):
+        if op.kind in (Kind.PARAMETRIC, Kind.ACTIVATION) or op.index in needed:
+            needed.update(op.inputs)
+    return (op for op in model.of(Kind.OPAQUE) if op.index in needed)
 
 
 def _with_less_confidence(finding: Finding, model: Model) -> Finding:

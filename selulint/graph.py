@@ -46,6 +46,9 @@ def is_factor(op: Op) -> bool:
     return factor is not None and factor > 0
 
 
+_MOST_REPEATED = 16
+
+
 def _is_same(op: Op, other: Op) -> bool:
     return op.kind is Kind.ACTIVATION and op.function == other.function
 
@@ -106,7 +109,7 @@ class Model:
     targets: frozenset[int] = frozenset()
     assumed: tuple[str, ...] = ()
     _users: dict[int, list[Op]] = field(default_factory=dict, repr=False)
-    _fed_by_input: set[int] = field(default_factory=set, repr=False)
+    _fed_by_input: set[int] | None = field(default=None, repr=False)
     _hidden: dict[int, bool] = field(default_factory=dict, repr=False)
     _unknown_users: dict[int, bool] = field(default_factory=dict, repr=False)
 
@@ -180,8 +183,14 @@ class Model:
         before = self._nearest(op, self.inputs, TRANSPARENT, True, self._is_passed)
         if any(self._leaves(near) for near in self.inputs(op)) or self._fuses(op) or self._is_part_of_formula(op):
             return False
-        # The same activation twice is as good as once.
-        before += self._nearest(op, self.inputs, TRANSPARENT, False, lambda near, _: _is_same(near, op))
+        # The same activation twice (not by the thousand) is as good as once.
+        before += self._nearest(
+            op,
+            self.inputs,
+            TRANSPARENT,
+            False,
+            lambda near, passed: len(passed) < _MOST_REPEATED and _is_same(near, op),
+        )
         if not any(near.kind is Kind.PARAMETRIC and self.reads_input(near) for near in before):
             return False
         reached = self._nearest(op, self.users, TRANSPARENT, True, self._is_passed)
@@ -321,11 +330,12 @@ class Model:
 
     def reads_input(self, op: Op) -> bool:
         """Whether data of the model's own inputs reaches `op` (a buffer or a table does not count)."""
-        if not self._fed_by_input:
+        if self._fed_by_input is None:
+            self._fed_by_input = fed = set[int]()
             for each in self.ops:
                 is_input = each.kind is Kind.INPUT and not each.args.get("unknown")
-                if is_input or any(index in self._fed_by_input for index in each.inputs):
-                    self._fed_by_input.add(each.index)
+                if is_input or not fed.isdisjoint(each.inputs):
+                    fed.add(each.index)
         return op.index in self._fed_by_input
 
     def activations_before(self, op: Op, merges: bool = True) -> list[Op]:

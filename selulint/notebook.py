@@ -28,6 +28,9 @@ _PYTHON_CELLS = frozenset({"time", "timeit", "capture", "prun", "python", "pytho
 _NUMBER = re.compile(r"[-+.\w]+")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
+# Message, line and column of a syntax error.
+SyntaxProblem = tuple[str, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class _Text:
@@ -52,6 +55,7 @@ class Notebook(Source):
     compile_flags: ClassVar[int] = _TOP_LEVEL_AWAIT
     raw: str = ""
     cells: dict[int, _Text | _List] = field(default_factory=dict)
+    _problems: dict[int, SyntaxProblem] = field(default_factory=dict)
 
     @classmethod
     def decode(cls, path: str, data: bytes) -> Notebook:
@@ -70,14 +74,18 @@ class Notebook(Source):
                 kind = cell.get("cell_type") if isinstance(cell, dict) else None
                 if isinstance(kind, _Text) and kind.value == "code" and isinstance(source, _Text | _List):
                     cells[number] = source
-        text = "".join(
-            f'"\u241e cell {number}"\n{_python(_content(source))}'.rstrip("\n") + "\n"
-            for number, source in cells.items()
-        )
-        return cls(path, text, "utf-8", False, [], raw, cells)
+        read = {number: _python(_content(source)) for number, source in cells.items()}
+        text = "".join(f'"\u241e cell {number}"\n{code}'.rstrip("\n") + "\n" for number, (code, _) in read.items())
+        problems = {number: problem for number, (_, problem) in read.items() if problem is not None}
+        return cls(path, text, "utf-8", False, [], raw, cells, problems)
 
     def with_text(self, text: str) -> Notebook:
-        return Notebook(self.path, text, self.encoding, self.bom, [], self.raw, self.cells)
+        return Notebook(self.path, text, self.encoding, self.bom, [], self.raw, self.cells, self._problems)
+
+    def problems(self) -> list[SyntaxProblem]:
+        """What is wrong with the cells that are no Python, the lines counted in the whole text."""
+        starts = dict(zip(*reversed(self._boundaries()), strict=True))
+        return [(message, starts[number] + line, column) for number, (message, line, column) in self._problems.items()]
 
     def encode(self, text: str) -> bytes:
         """The file with the cells as `text` has them; all other bytes stay. Raises SourceError where cells are lost."""
@@ -151,15 +159,23 @@ def _language(tree: dict[str, Any]) -> str:
     return ""
 
 
-def _python(code: str) -> str:
-    """A cell's code with what only IPython understands put behind statements that do nothing."""
+def _python(code: str) -> tuple[str, SyntaxProblem | None]:
+    """A cell's code with what only IPython understands put behind statements that do nothing, or all of it where it is
+    no Python; and what is wrong with it then, if the cell should be Python.
+    """
     if code.lstrip().startswith("%%"):
         name = code.lstrip()[2:].split(None, 1)[0] if code.lstrip()[2:].strip() else ""
         if name not in _PYTHON_CELLS:
-            return "\n".join(_stand_in(line) for line in code.split("\n"))
+            return _blanked(code), None
     elif triage.syntax_error(code, "<cell>", scopes=False) is None:
-        return code
-    return "\n".join(_plain_lines(code.split("\n")))
+        return code, None
+    plain = "\n".join(_plain_lines(code.split("\n")))
+    problem = triage.syntax_error(plain, "<cell>", scopes=False)
+    return (plain, None) if problem is None else (_blanked(code), problem)
+
+
+def _blanked(code: str) -> str:
+    return "\n".join(f"pass{_KEPT}{line}" if line.strip() else line for line in code.split("\n"))
 
 
 def _plain_lines(lines: Sequence[str]) -> Iterator[str]:

@@ -239,7 +239,13 @@ def decode(path: str, data: bytes) -> Source:
 
 
 def _plain(source: Source, diagnostics: Sequence[Diagnostic]) -> FileResult:
-    return FileResult(source.path, tuple(diagnostics), source if diagnostics else None)
+    found = (*_problems(source), *diagnostics)
+    return FileResult(source.path, found, source if found else None)
+
+
+def _problems(source: Source) -> list[Diagnostic]:
+    """Cells that are no Python: the others are checked as if these were empty."""
+    return [_unparsed(source, *each) for each in (source.problems() if isinstance(source, Notebook) else ())]
 
 
 def _changes(settings: Settings) -> bool:
@@ -268,7 +274,7 @@ def _fixed(source: Source, data: bytes, settings: Settings) -> FileResult:
     except SourceError as error:
         return _plain(source, [*check(source, settings), _notice(INTERNAL_ERROR, source.path, f"not fixed: {error}")])
     fixed = source.with_text(outcome.text)
-    return FileResult(source.path, tuple(diagnostics), fixed, tuple(outcome.applied), data, after)
+    return FileResult(source.path, (*_problems(fixed), *diagnostics), fixed, tuple(outcome.applied), data, after)
 
 
 def check(source: Source, settings: Settings) -> list[Diagnostic]:
@@ -295,9 +301,7 @@ def _broken(source: Source) -> Diagnostic | None:
         error = triage.syntax_error(source.text, source.path, scopes=not isinstance(source, Notebook))
     except (RecursionError, MemoryError):
         return _notice(CANNOT_PARSE, source.path, "too deeply nested to be parsed")
-    if error is None:
-        return None
-    return _unparsed(source, *error)
+    return None if error is None else _unparsed(source, *error)
 
 
 def _unparsed(source: Source, message: str, line: int, column: int) -> Diagnostic:

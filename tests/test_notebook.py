@@ -158,6 +158,24 @@ def test_a_syntax_error_names_its_cell() -> None:
     assert concise(result) == ["net.ipynb:cell 2:2:8: SELU902 cannot-parse"]
 
 
+def test_a_broken_cell_hides_no_other() -> None:
+    first = cell("import torch.nn as nn")
+    data = notebook(first, cell("ef broken():\n    pass\n  !ls"), cell(NET))
+    others = concise(lint(notebook(first, first, cell(NET))))
+    broken = "net.ipynb:cell 2:1:4: SELU902 cannot-parse"
+    assert others
+    assert concise(lint_bytes("net.ipynb", data, PLAIN)) == [broken, *others]
+    fixed = lint_bytes("net.ipynb", data, FIX)
+    assert concise(fixed) == [broken]
+    assert fixed.after is not None
+    assert b"ef broken():" in fixed.after
+
+
+def test_cells_of_another_language_may_be_indented() -> None:
+    data = notebook(cell("import torch.nn as nn"), cell("%%bash\nfor x in *; do\n    echo $x\ndone"), cell(NET))
+    assert not lint(data).failed
+
+
 def test_other_languages_and_odd_cells_are_left_alone() -> None:
     odd: list[Any] = [{"cell_type": "code"}, {"source": "x"}, "text", cell("relu <- (")]
     assert not lint(notebook(*odd[:3])).diagnostics

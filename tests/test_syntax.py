@@ -569,6 +569,8 @@ def test_generated_programs(text: str) -> None:
         ("tensorflow.compat.v1", "tensorflow"),
         ("tensorflow.python.ops.nn_ops.relu", "tensorflow.nn.relu"),
         ("kerastuner.Tuner", "kerastuner.Tuner"),
+        ("torch.functional.F", "torch.nn.functional"),
+        ("torch.functional.F.relu", "torch.nn.functional.relu"),
         ("torch.nnx.ReLU", "torch.nnx.ReLU"),
         ("jax.nn.relu", "jax.nn.relu"),
         ("flax.linen.Dense", "flax.linen.Dense"),

@@ -1,12 +1,14 @@
-"""Which models of a file other models show already, and which belong together."""
+"""How the models of a file relate: what is part of what, which show nothing new, which belong together."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Collection
+from dataclasses import replace
 
+from selulint.evaluate.initialise import UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
-from selulint.graph import Kind, Model, Place
+from selulint.graph import Kind, Model, Op, Place
 
 
 def covered(model: Model, others: list[Model], left_out: Collection[int]) -> bool:
@@ -29,7 +31,6 @@ def covered(model: Model, others: list[Model], left_out: Collection[int]) -> boo
 
 
 def without_covered(vm: Machine, found: list[Model]) -> list[Model]:
-    """The models that no other model of the file contains, and those parts that show something of their own."""
     whole = [model for model in found if not model.part]
     left_out = {id(node) for arm in vm.left_out for node in ast.walk(arm)}
     return whole + [model for model in found if model.part and not covered(model, whole, left_out)]
@@ -55,3 +56,27 @@ def group(found: list[Model]) -> None:
         members.setdefault(root_of(number), []).append(model)
     for number, model in enumerate(found):
         model.component = tuple(members[root_of(number)])
+
+
+def adopt(found: list[Model]) -> None:
+    """Parts take over how the whole models of the file initialise them; by themselves they only know their defaults."""
+    wholes: dict[Place, list[Op]] = {}
+    for model in found:
+        for op in model.of(Kind.PARAMETRIC) if not model.part else ():
+            if op.place is not None:
+                wholes.setdefault(op.place, []).append(op)
+    for model in found:
+        if model.part:
+            model.ops = tuple(_adopted(op, wholes.get(op.place, [])) if op.place else op for op in model.ops)
+
+
+def _adopted(op: Op, wholes: list[Op]) -> Op:
+    """A layer as the whole models have it, where none of them leaves it its default."""
+    if op.kind is not Kind.PARAMETRIC or op.weight is None or not op.weight.default or not wholes:
+        return op
+    weights = [whole.weight for whole in wholes if whole.weight is not None and not whole.weight.default]
+    if len(weights) < len(wholes):
+        return op
+    first = wholes[0]
+    agree = all((each.name, each.place) == (weights[0].name, weights[0].place) for each in weights)
+    return replace(op, weight=first.weight if agree else UNKNOWN_INIT, bias=first.bias)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.numbers import NAMED
-from selulint.evaluate.values import Const, Imported, Module, Symbol, Unknown, Value
+from selulint.evaluate.values import Const, Imported, Module, Symbol, TupleValue, Unknown, Value
 from selulint.frameworks import SPECS, companions
 from selulint.frameworks.companions import BLOCKS
 from selulint.source import Source
 from selulint.syntax.lazy import File
-from selulint.syntax.names import imported
+from selulint.syntax.names import CONVENTIONAL, canonical, imported, is_framework
 from selulint.syntax.project import find_import, open_file, submodule
 
 if TYPE_CHECKING:
@@ -30,6 +31,64 @@ def binding(importer: str, dotted: str) -> Value:
         return Const(NAMED[dotted])
     found = None if dotted in SPECS else find_import(importer, dotted)
     return Symbol(dotted) if found is None else Imported(dotted, *found)
+
+
+def by_name(vm: Machine, importer: str, name: str) -> Value:
+    """What `importlib.import_module(name)` gives."""
+    bound = binding(importer, canonical(name))
+    return resolve(vm, bound) if isinstance(bound, Imported) else bound
+
+
+def guessed(vm: Machine, target: Any, call: ast.Call, is_own: bool) -> Value | None:
+    """What a function that nobody knows imports: the framework's module that it is told (`lazy_import("torch")`), else,
+    where it says that it imports, what everybody means by the names that it binds (`tf, _ = try_import_tf()`).
+    """
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str) and isinstance(target, ast.Name):
+        module = canonical(first.value)
+        if module in _framework_modules():
+            return _assumed(vm, target.id, module, is_own)
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if "import" not in called.lower():
+        return None
+    if isinstance(target, ast.Tuple | ast.List):
+        return TupleValue(tuple(_conventional(vm, each, is_own) for each in target.elts))
+    return _conventional(vm, target, is_own)
+
+
+def _conventional(vm: Machine, target: Any, is_own: bool) -> Value:
+    name = target.id if isinstance(target, ast.Name) else ""
+    if name not in CONVENTIONAL:
+        return Unknown("what an unknown function imports")
+    return _assumed(vm, name, CONVENTIONAL[name], is_own)
+
+
+def _assumed(vm: Machine, name: str, module: str, is_own: bool) -> Value:
+    """A module that a name is taken to stand for; findings say so where the name belongs to the file that is checked."""
+    if is_own:
+        vm.assumed[name] = module
+    return Symbol(module)
+
+
+@cache
+def _framework_modules() -> frozenset[str]:
+    """All packages and modules that the tables know something of."""
+    return frozenset(name[:at] for name in SPECS for at, letter in enumerate(name) if letter == ".")
+
+
+def stood_in_for(body: Sequence[ast.stmt], other: Sequence[ast.stmt]) -> bool:
+    """Whether one arm of a condition imports a framework and the other binds something in its place."""
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {name for node in imports for name, dotted in imported(node).items() if is_framework(dotted)}
+    return not names.isdisjoint(_placeholders(other))
+
+
+def _placeholders(body: Sequence[ast.stmt]) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.Call):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def resolve(vm: Machine, name: Imported) -> Value:

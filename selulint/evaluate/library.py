@@ -13,6 +13,7 @@ from selulint.evaluate import (
     attributes,
     builtins,
     contrib,
+    imports,
     iterables,
     keras_weights,
     layers,
@@ -235,6 +236,14 @@ _TRANSPARENT = (
 ).split()
 
 
+def _imported(vm: Machine, args: Arguments, place: Place) -> Value:
+    """A module by its name, where that is known and absolute."""
+    name = args.positional[0] if args.positional else None
+    if not isinstance(name, Const) or not isinstance(name.value, str) or not name.value or name.value.startswith("."):
+        return Unknown("a module whose name is not known")
+    return imports.by_name(vm, place.unit.file.source.path, name.value)
+
+
 def _environment(vm: Machine, args: Arguments, place: Place) -> Value:
     return methods.looked_up(args.get("default", 1)) or Unknown("a variable of the environment")
 
@@ -265,6 +274,7 @@ SYMBOLS: dict[str, Callable[[Machine, Arguments, Place], Value]] = {
     "torch.nn.parameter.Parameter": _parameter,
     "torch.nn.init._calculate_fan_in_and_fan_out": _fans,
     "torch.nn.init._calculate_correct_fan": _correct_fan,
+    "importlib.import_module": _imported,
     "math.prod": _pure_symbol(math.prod),
     **{f"{room}.{name}": _pure_symbol(getattr(math, name)) for room in _ERRORS for name in ("erf", "erfc")},
     "math.isqrt": _pure_symbol(math.isqrt),

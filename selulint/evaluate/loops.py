@@ -9,6 +9,7 @@ from typing import Any
 from selulint.evaluate import sequences
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.machine import Machine
+from selulint.evaluate.rounds import Rounds
 from selulint.evaluate.values import (
     BoundMethod,
     DictValue,
@@ -29,7 +30,6 @@ MAX_ITERATIONS = 256
 # Of a model's modules and parameters: as many as `modules` lists.
 MAX_PARTS = 12_000
 UNKNOWN_ITERATIONS = 2
-# Reading a literal costs an `eval`; models repeat a few of them thousands of times.
 
 
 def comprehension(vm: Machine, node: Any, scope: Scope) -> Value:
@@ -58,18 +58,20 @@ def _generate(vm: Machine, clauses: Sequence[Any], element: Any, scope: Scope, f
 
     clause, *others = clauses
     items, is_open = iterate(vm, evaluate(vm, clause.iter, scope))
-    for item in items:
-        assign(vm, clause.target, item, scope)
-        truths = [vm.truth(evaluate(vm, condition, scope)) for condition in clause.ifs]
-        if False in truths:
-            continue
-        before = len(found)
-        if others:
-            is_open = _generate(vm, others, element, scope, found) or is_open
-        else:
-            found.append(evaluate(vm, element, scope))
-        if None in truths:
-            found[before:] = [Splice((tuple(found[before:]), ()))]
+    with vm.watched() as changes:
+        rounds = Rounds(vm, changes)
+        for item in items:
+            before = len(found)
+            assign(vm, clause.target, item, scope)
+            truths = [vm.truth(evaluate(vm, condition, scope)) for condition in clause.ifs]
+            if False not in truths and others:
+                is_open = _generate(vm, others, element, scope, found) or is_open
+            elif False not in truths:
+                found.append(evaluate(vm, element, scope))
+            if rounds.suffice(found[before:]):
+                return True
+            if None in truths and False not in truths:
+                found[before:] = [Splice((tuple(found[before:]), ()))]
     return is_open
 
 

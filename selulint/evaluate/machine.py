@@ -53,6 +53,8 @@ MAX_DECIDED_RECURSION = 24
 MAX_DEEP_CALLS = 200
 
 _MISSING: Any = object()
+# By target and key of a cell: the target, and what was in the cell before.
+Changes = dict[tuple[int, Any], tuple[Mutable, Any]]
 _BUILTINS = frozenset(
     "range len list tuple dict set frozenset zip enumerate reversed sorted isinstance issubclass getattr setattr hasattr "
     "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
@@ -88,6 +90,7 @@ class Machine:
         # Layers and objects of which a run has one or the other.
         self.alternatives: set[int] = set()
         self.used: set[int] = set()
+        self.closures: list[FunctionValue] = []  # functions that functions define, in order
         # The arms of conditions that defaults decide which calls within the file leave alone.
         self.left_out: set[ast.AST] = set()
         # The strings with which defaults are compared, by the place of the default, and what such options choose among.
@@ -115,7 +118,8 @@ class Machine:
         # Conventional names (`nn`, `F`, `tf`) that nothing in the file binds, as far as the file uses them.
         self.assumed: dict[str, str] = {}
         self._usual = 0
-        self._journal: list[tuple[int, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
+        self._journal: list[tuple[int, Changes]] = []
+        self._watches: list[tuple[int, Changes]] = []
 
     def step(self) -> None:
         """Spend one step; raises BudgetExhausted when none is left."""
@@ -181,7 +185,20 @@ class Machine:
         for started, frame in self._journal:
             if target.serial < started and (id(target), key) not in frame:
                 frame[id(target), key] = (target, target.cells.get(key, _MISSING))
+        for started, frame in self._watches:
+            if target.serial < started and (id(target), key) not in frame:
+                frame[id(target), key] = (target, target.cells.get(key, _MISSING))
         target.cells[key] = value
+
+    @contextmanager
+    def watched(self) -> Iterator[Changes]:
+        """While this holds, what is written to older values is noted, with what was there before."""
+        changes: Changes = {}
+        self._watches.append((next_serial(), changes))
+        try:
+            yield changes
+        finally:
+            self._watches.pop()
 
     def touch(self, target: Mutable) -> None:
         """Tell that something about a mutable value changes which is no cell, so that it is not taken to be repeatable."""
@@ -203,11 +220,11 @@ class Machine:
         Where a weight is initialised by the `usual` one, which runs unless callers say otherwise, its law is that one's.
         """
         began = next_serial()
-        outcomes: list[tuple[Flow, dict[tuple[int, Any], tuple[Mutable, Any]]]] = []
+        outcomes: list[tuple[Flow, Changes]] = []
         emitted: list[range] = []
         for arm in arms:
             first = len(self.builder.ops)
-            frame: dict[tuple[int, Any], tuple[Mutable, Any]] = {}
+            frame: Changes = {}
             self._journal.append((next_serial(), frame))
             try:
                 flow = arm()
@@ -251,7 +268,7 @@ class Machine:
 
     def rehearse(self, arm: Callable[[], Any]) -> Any:
         """What evaluating something would give, without any trace of it."""
-        frame: dict[tuple[int, Any], tuple[Mutable, Any]] = {}
+        frame: Changes = {}
         builder, self.builder = self.builder, Builder()
         self._journal.append((next_serial(), frame))
         try:
@@ -337,7 +354,11 @@ class Machine:
         before = [index for index in bindings if index <= module.position]
         for index in reversed(before or bindings):
             if index not in module.loading:
-                self.run_statement(module, index)
+                watches, self._watches = self._watches, []  # it would have run before whatever is watched
+                try:
+                    self.run_statement(module, index)
+                finally:
+                    self._watches = watches
                 break
         found: Value | None = module.cells.get(name)
         if found is not None:

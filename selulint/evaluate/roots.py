@@ -9,21 +9,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from selulint.evaluate import calls, coverage, layers, modules, options, order
+from selulint.evaluate import calls, coverage, entries, left, options, order
 from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, invoke
-from selulint.evaluate.entries import ENTRIES, NO_CHOICE, entry_of, tensor_arguments, unknown_arguments
 from selulint.evaluate.handwritten import recognised
-from selulint.evaluate.limits import BudgetExhausted
+from selulint.evaluate.interruption import TOO_MUCH, attempt
 from selulint.evaluate.machine import STEPS_PER_ROOT, Machine
-from selulint.evaluate.sequences import raw_items
 from selulint.evaluate.values import (
     ClassValue,
     FunctionValue,
     Instance,
     Layer,
-    ListValue,
-    Symbol,
     Unknown,
     Value,
 )
@@ -35,13 +31,14 @@ from selulint.syntax.lazy import File
 
 # What a file's functions that hold no activation themselves may cost together.
 STEPS_FOR_CALLERS = 20_000
+# Functions inside a function that callers are taken to call.
+MAX_CLOSURES = 32
 # Methods by which models are initialised from outside: `init_weights`, `initialize`, `weights_init` ... Not those named
 # `reset_parameters`: by convention the constructor calls them, and where it does not, nobody does.
 _INITIALISES = re.compile(
     r"_*(re)?init(iali[sz]e)?_*(all_)?(model_)?(weights?|param(eter)?s?)|weights?_init(iali[sz]ation)?|initiali[sz]e"
 )
 _SELU = re.compile("selu", re.IGNORECASE)
-_SEQUENTIAL = "torch.nn.Sequential"
 _FRAMEWORKS = {
     "keras": "keras",
     "tensorflow": "keras",
@@ -68,7 +65,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
     roots = [_script(vm)]
     vm.module.position = len(file.statements)  # from now on names mean what they mean to importers
     callers: list[FunctionValue] = []
-    for value in list(vm.module.cells.values()):
+    for value in dict.fromkeys(each for each in vm.module.cells.values() if isinstance(each, Value)):
         if isinstance(value, ClassValue) and _is_relevant(file, value):
             roots.extend(_class_roots(vm, value))
         elif isinstance(value, FunctionValue) and _is_relevant(file, value):
@@ -83,6 +80,7 @@ def models_of(file: File, parts: bool = False) -> list[Model]:
         for model in root.models:
             model.part = id(root.node) in used
             found.append(model)
+    coverage.adopt(found)
     options.tell(found, vm.options)
     kept = found if parts else coverage.without_covered(vm, found)
     trained = triage.trained_weights(file.source.text)
@@ -101,9 +99,10 @@ def _callers(vm: Machine, functions: list[FunctionValue]) -> Iterable[_Root]:
     for function in functions:
         if vm.spent >= last:
             return
-        root = _evaluate(vm, function.node, function.name, _call_with_unknowns(vm, function), most=last - vm.spent)
+        run = entries.call_with_unknowns(vm, function)
+        for root in _with_closures(vm, function.node, function.name, run, most=last - vm.spent):
+            yield replace(root, models=[model for model in root.models if not model.unfinished])
         vm.refill()
-        yield replace(root, models=[model for model in root.models if not model.unfinished])
 
 
 def _are_selu_models(models: list[Model]) -> bool:
@@ -132,14 +131,21 @@ def _is_relevant(file: File, value: FunctionValue | ClassValue) -> bool:
 
 
 def _script(vm: Machine) -> _Root:
+    unfinished: list[Model] = []
+
     def run() -> Value:
         for index, statement in enumerate(vm.file.statements):
-            if statement.relevant:
-                vm.refill()
-                vm.run_statement(vm.module, index)
+            if not statement.relevant:
+                continue
+            vm.refill()
+            if not attempt(vm, index):
+                unfinished.append(_unfinished(vm, Place(statement.nodes[0], vm.file.unit(index))))
+        vm.refill()
         return Unknown("a script")
 
-    return _evaluate(vm, None, "module", run)
+    root = _evaluate(vm, None, "module", run)
+    root.models.extend(unfinished)
+    return root
 
 
 def _others(
@@ -151,19 +157,23 @@ def _others(
     roots = [_evaluate(vm, root.node, name, partial(run, each)) for each in options.others(vm.asked, function)]
     kept = options.compared(root.models, [each.models for each in roots], vm.options)
     for each in roots:
-        new = (model for model in each.models if model in kept)
-        yield replace(each, models=[model for model in new if not coverage.covered(model, root.models, ())])
+        yield replace(
+            each,
+            models=[model for model in each.models if model in kept and not coverage.covered(model, root.models, ())],
+        )
 
 
 def _function_roots(vm: Machine, function: FunctionValue) -> Iterable[_Root]:
-    root = _evaluate(vm, function.node, function.name, _call_with_unknowns(vm, function))
-    yield root
-    yield from _others(vm, root, function.name, function, lambda each: _call_with_unknowns(vm, function, each)())
+    roots = list(_with_closures(vm, function.node, function.name, entries.call_with_unknowns(vm, function)))
+    yield from roots
+    yield from _others(
+        vm, roots[0], function.name, function, lambda each: entries.call_with_unknowns(vm, function, each)()
+    )
 
 
-def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
+def _class_roots(vm: Machine, cls: ClassValue) -> list[_Root]:
     """A module is run through its forward; methods that nobody called on the way are other ways through its layers."""
-    entry = entry_of(cls)
+    entry = entries.called_method(cls)
     built: list[Instance] = []
 
     def build() -> Instance:
@@ -173,21 +183,38 @@ def _class_roots(vm: Machine, cls: ClassValue) -> Iterable[_Root]:
         return built[0]
 
     root = _evaluate(vm, cls.node, cls.name, build)
-    yield root
-    yield from _others(vm, root, cls.name, cls.find("__init__"), lambda chosen: _made(vm, cls, chosen))
+    roots = [root]
+    roots.extend(_others(vm, root, cls.name, cls.find("__init__"), lambda chosen: _made(vm, cls, chosen)))
+    held = left.held(built[0], root.models) if entry is not None and built else {}
+    read: set[str] = set()
     for value in list(cls.cells.values()):
-        if not isinstance(value, FunctionValue) or id(value.node) in root.used or value.name.startswith("__"):
+        if not isinstance(value, FunctionValue) or value.name.startswith("__"):
             continue
+        reads = left.attributes_in(value.node) if held else set()
+        read |= reads
         marked = vm.file.statements[value.unit.index].marked
         # What the constructor of an object that is no module is told (`activation="relu"`) serves its other methods.
-        if value.name in marked or (entry is None and "__init__" in marked):
+        is_marked = value.name in marked or (entry is None and "__init__" in marked)
+        if id(value.node) not in root.used and (is_marked or not reads.isdisjoint(held)):
             run = _method_root(vm, build, value, entry is not None)
-            yield _evaluate(vm, cls.node, f"{cls.name}.{value.name}", run, cls)
+            roots.extend(_with_closures(vm, cls.node, f"{cls.name}.{value.name}", run, cls))
+    idle = [each for name, sequences in held.items() if name not in read for each in sequences]
+    return [*roots, _apart(vm, cls, idle)] if idle else roots
 
 
-def _made(vm: Machine, cls: ClassValue, chosen: Mapping[str, Value] = NO_CHOICE) -> Instance:
+def _apart(vm: Machine, cls: ClassValue, idle: list[Layer]) -> _Root:
+    """What a module builds and leaves to other code to apply: models of their own."""
+
+    def run() -> Value:
+        vm.created[:] = idle
+        return Unknown("parts of a module")
+
+    return _evaluate(vm, cls.node, cls.name, run)
+
+
+def _made(vm: Machine, cls: ClassValue, chosen: Mapping[str, Value] = entries.NO_CHOICE) -> Instance:
     """An object of a class as callers make it."""
-    args = unknown_arguments(vm, cls.find("__init__"), chosen=chosen)
+    args = entries.unknown_arguments(vm, cls.find("__init__"), chosen=chosen)
     instance = calls.build(vm, cls, args, Place(cls.node, cls.unit))
     _initialise(vm, cls, instance)
     return instance
@@ -217,31 +244,36 @@ def _method_root(
         instance = build()
         if is_module:
             vm.created.clear()
-        return _invoke_promoting(vm, method, (instance,), 1)
+        return entries.invoke_promoting(vm, method, (instance,), 1)
 
     return run
 
 
-def _invoke_promoting(
-    vm: Machine, function: FunctionValue, first: tuple[Value, ...], skip: int, chosen: Mapping[str, Value] = NO_CHOICE
-) -> Value:
-    """Call a function as callers would; parameters that turn out to be tensors are tensors from the start."""
-    unknowns = unknown_arguments(vm, function, skip).positional
-    before = len(vm.builder.ops)
-    result = invoke(vm, function, Arguments((*first, *unknowns), dict(chosen), outside=True), None)
-    promoted = [value for value in unknowns if value in vm.builder.promoted]
-    if not promoted:
-        return result
-    vm.builder = vm.builder.until(before)  # an object's constructor may have made tensors
-    vm.created.clear()
-    known = tuple(vm.builder.input() if value in promoted else value for value in unknowns)
-    return invoke(vm, function, Arguments((*first, *known), dict(chosen), outside=True), None)
+def _with_closures(
+    vm: Machine,
+    node: Any,
+    name: str,
+    run: Callable[[], Value],
+    owner: ClassValue | None = None,
+    most: int = STEPS_PER_ROOT,
+) -> Iterable[_Root]:
+    """One root, and those of the functions that it defines and leaves to others to call."""
+    results: list[Value] = []
 
+    def kept() -> Value:
+        results.append(run())
+        return results[0]
 
-def _call_with_unknowns(
-    vm: Machine, function: FunctionValue, chosen: Mapping[str, Value] = NO_CHOICE
-) -> Callable[[], Value]:
-    return lambda: _invoke_promoting(vm, function, (), 0, chosen)
+    vm.closures.clear()
+    root = _evaluate(vm, node, name, kept, owner, most)
+    yield root
+    called = set(root.used)
+    for each in [*vm.closures, *(each for result in results for each in entries.functions_in(result))][:MAX_CLOSURES]:
+        if id(each.node) not in called:
+            called.add(id(each.node))
+            inner = _evaluate(vm, each.node, f"{name}.{each.name}", entries.call_with_unknowns(vm, each), most=most)
+            called |= inner.used
+            yield inner
 
 
 def _evaluate(
@@ -259,76 +291,38 @@ def _evaluate(
     found: list[Model] = []
     try:
         result = run()
-        built, created = vm.builder, _outermost(vm, [*vm.created, *_sequences(vm, node, result)])
-        for each in created if node is None else _without_stock(created, result):
+    except TOO_MUCH:
+        return _Root(node, [_unfinished(vm, _place(vm, node), name)], frozenset(vm.used))
+    built, created = vm.builder, left.outermost(vm, [*vm.created, *left.sequences(vm, node, result)])
+    for each in created if node is None else left.without_stock(created, result):
+        try:
             model = _forward(vm, each)
-            if model is not None:
-                found.append(model)
-        own = _model(vm, name, built, result, None, owner)
-        if own is not None and not coverage.covered(own, found, ()):
-            found.append(own)
-    except (BudgetExhausted, RecursionError, OverflowError):
-        found = [_unfinished(vm, node, name)]
+        except TOO_MUCH:
+            # Of a script the other models stay; a class or function is one thing.
+            found = [
+                *(found if node is None else ()),
+                _unfinished(vm, each.place if node is None else _place(vm, node), name),
+            ]
+            return _Root(node, found, frozenset(vm.used))
+        if model is not None:
+            found.append(model)
+    own = _model(vm, name, built, result, None, owner)
+    if own is not None and not coverage.covered(own, found, ()):
+        found.append(own)
     return _Root(node, found, frozenset(vm.used))
 
 
-def _sequences(vm: Machine, node: Any, result: Value) -> list[Layer]:
-    """A list of layers with activations among them, as a function returns it: callers make a sequence of it."""
-    if not isinstance(result, ListValue) or not isinstance(node, ast.FunctionDef):
-        return []
-    inside = [item for item in result.items if isinstance(item, Layer) and item.place is not None]
-    if not {"parametric", "activation"} <= {item.spec.kind for item in inside}:
-        return []
-    unit = next(item.place.unit for item in inside if item.place is not None)
-    made = Layer(name=_SEQUENTIAL, spec=SPECS[_SEQUENTIAL], place=Place(node, unit), label=node.name)
-    layers.fill(vm, made, Arguments((result,)))
-    return [made]
+def _unfinished(vm: Machine, place: Place | None, name: str = "") -> Model:
+    """Stands for what asks for more evaluation than a linter may spend: nothing is claimed about it."""
+    name = name or (place.text.partition("\n")[0].rstrip(" :") if place is not None else "")
+    return Model(name, "torch", (), frozenset(), vm.file, place, unfinished=True)
 
 
-def _unfinished(vm: Machine, node: Any, name: str) -> Model:
-    """Stands for a root that asks for more evaluation than a linter may spend: nothing is claimed about it."""
-    model = Model(name, "torch", (), frozenset(), vm.file, unfinished=True)
-    unit = next(
-        (f.unit for f in vm.module.cells.values() if getattr(f, "node", None) is node and node is not None), None
-    )
-    model.owner = Place(node, unit) if unit is not None else None
-    return model
-
-
-def _outermost(vm: Machine, created: list[Layer | Instance]) -> list[Layer | Instance]:
-    """Those that no other model holds; an object that is no model itself (an agent, a trainer) does not count as one."""
-    models = [each for each in created if _is_here(vm, each.place) and (isinstance(each, Layer) or _is_model(each))]
-    inner: set[int] = set()
-    for each in models:
-        # Whatever holds modules is itself among the created ones, so that direct children are enough.
-        inner.update(id(module) for _, module in modules.named_children(each))
-    return [each for each in models if id(each) not in inner]
-
-
-def _without_stock(created: list[Layer | Instance], result: Value) -> list[Layer | Instance]:
-    """Without the sequences that a function makes only to take parts out of them: others hold these parts."""
-    given = {id(each) for each in (result, *(raw_items(result) or ()))}
-    held = {id(each): {id(module) for _, module in modules.walk(each)} for each in created} if len(created) > 1 else {}
-
-    def is_stock(each: Layer | Instance) -> bool:
-        if isinstance(each, Instance) or id(each) in given:
-            return False
-        parts = {id(child) for _, child in modules.named_children(each)}
-        return any(not parts.isdisjoint(inside) for other, inside in held.items() if other != id(each))
-
-    return [each for each in created if not is_stock(each)]
-
-
-def _is_here(vm: Machine, place: Place | None) -> bool:
-    """Whether something was built by code of the file that is looked at."""
-    return place is None or place.unit.file is vm.file
-
-
-def _is_model(instance: Instance) -> bool:
-    """Whether an object is called as a model: by a method of its class, or by one that it was given (`self.forward = ...`)."""
-    if entry_of(instance.cls) is not None or any(name in instance.cells for name in ENTRIES):
-        return True
-    return modules.container_base(instance.cls) is not None
+def _place(vm: Machine, node: Any) -> Place | None:
+    """Where a class or function of the file stands."""
+    units = (each.unit for each in vm.module.cells.values() if node is not None and getattr(each, "node", None) is node)
+    unit = next(units, None)
+    return Place(node, unit) if unit is not None else None
 
 
 def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
@@ -339,7 +333,7 @@ def _forward(vm: Machine, module: Layer | Instance) -> Model | None:
     place = Place(module.cls.node, module.cls.unit) if isinstance(module, Instance) else module.place
     if place is None:
         return None
-    result = call(vm, module, tensor_arguments(vm, module), place)
+    result = call(vm, module, entries.tensor_arguments(vm, module), place)
     name = module.cls.name if isinstance(module, Instance) else module.label or "Sequential"
     return _model(vm, name, vm.builder, result, module)
 
@@ -366,19 +360,11 @@ def _model(
         model.owner = Place(cls.node, cls.unit)
         constructor = cls.cells.get("__init__")
         # One that a decorator gave the class is no place to append to.
-        if isinstance(constructor, FunctionValue) and constructor.owner is cls and _has_framework(cls):
+        if isinstance(constructor, FunctionValue) and constructor.owner is cls and entries.has_framework(cls):
             model.init = Place(constructor.node, constructor.unit)
     elif module is not None:
         model.owner = module.place
     return model
-
-
-def _has_framework(cls: ClassValue) -> bool:
-    """Whether a class has what its framework gives modules (`apply`): not so an agent or a trainer that holds some."""
-    others = [base for base in cls.mro() if not isinstance(base, ClassValue)]
-    # All kinds of `LightningModule` are modules, whatever package they come from.
-    known = any(isinstance(base, Symbol) and (base.name in SPECS or base.name.endswith("Module")) for base in others)
-    return known or (bool(others) and entry_of(cls) is not None)
 
 
 def _framework(ops: tuple[Op, ...]) -> str:

@@ -13,6 +13,7 @@ from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bou
 from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
 from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.rounds import Rounds
 from selulint.evaluate.values import (
     METACLASS,
     Array,
@@ -104,6 +105,8 @@ def _part(vm: Machine, value: Value, position: int) -> Value:
 
 def _assign(vm: Machine, node: Any, scope: Scope) -> Flow:
     value = evaluate(vm, node.value, scope)
+    if type(value) is Unknown and type(node.value) is ast.Call:
+        value = imports.guessed(vm, node.targets[0], node.value, scope.unit.file is vm.file) or value
     for target in node.targets:
         assign(vm, target, value, scope)
     return Flow.NORMAL
@@ -147,6 +150,10 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
         with vm.decided_by(test, *(node.orelse if truth else node.body)):
             return run_block(vm, node.body if truth else node.orelse, scope)
     usual = bool(test.value) if isinstance(test, Const) and test.assumed else None
+    if scope.parent is None:
+        for body, other in ((node.body, node.orelse), (node.orelse, node.body)):
+            if imports.stood_in_for(body, other):
+                return run_block(vm, body, scope)
 
     def arm(body: Sequence[Any], is_usual: bool) -> Callable[[], Flow]:
         def run_arm() -> Flow:
@@ -162,13 +169,17 @@ def _if(vm: Machine, node: Any, scope: Scope) -> Flow:
 def _for(vm: Machine, node: Any, scope: Scope) -> Flow:
     items, _ = iterate(vm, evaluate(vm, node.iter, scope))
     _note_sweep(vm, node, scope)
-    for item in items:
-        assign(vm, node.target, item, scope)
-        flow = run_block(vm, node.body, scope)
-        if flow is Flow.RETURN:
-            return flow
-        if flow is Flow.BREAK:
-            return Flow.NORMAL
+    with vm.watched() as changes:
+        rounds = Rounds(vm, changes)
+        for item in items:
+            assign(vm, node.target, item, scope)
+            flow = run_block(vm, node.body, scope)
+            if flow is Flow.RETURN:
+                return flow
+            if flow is Flow.BREAK:
+                return Flow.NORMAL
+            if rounds.suffice():
+                break
     return run_block(vm, node.orelse, scope)
 
 
@@ -191,17 +202,19 @@ def _note_sweep(vm: Machine, node: Any, scope: Scope) -> None:
 
 def _while(vm: Machine, node: Any, scope: Scope) -> Flow:
     unknown = 0
-    while unknown < UNKNOWN_ITERATIONS:
-        truth = vm.truth(evaluate(vm, node.test, scope))
-        if truth is False:
-            break
-        # `while True` and a condition that nobody knows both run a bounded number of times.
-        unknown += truth is None or isinstance(node.test, ast.Name | ast.Constant)
-        flow = run_block(vm, node.body, scope)
-        if flow is Flow.RETURN:
-            return flow
-        if flow is Flow.BREAK:
-            break
+    with vm.watched() as changes:
+        rounds = Rounds(vm, changes)
+        while unknown < UNKNOWN_ITERATIONS:
+            truth = vm.truth(evaluate(vm, node.test, scope))
+            if truth is False:
+                break
+            # `while True` and a condition that nobody knows both run a bounded number of times.
+            unknown += truth is None or isinstance(node.test, ast.Name | ast.Constant)
+            flow = run_block(vm, node.body, scope)
+            if flow is Flow.RETURN:
+                return flow
+            if flow is Flow.BREAK or rounds.suffice():
+                break
     return Flow.NORMAL
 
 
@@ -271,6 +284,8 @@ def _function(vm: Machine, node: Any, scope: Scope) -> Flow:
     defaults = parameters.defaults(vm, node.args, scope)
     closure = scope if owner is None else (scope.parent or scope)
     value = FunctionValue(node, scope.unit, closure, defaults, owner, frozenset(decorators))
+    if owner is None and scope.parent is not None:
+        vm.closures.append(value)
     vm.write(scope, node.name, value)
     return Flow.NORMAL
 

@@ -121,14 +121,16 @@ def _repair_one(made: Plan, model: Model, chain: list[Op], converted: list[Op]) 
         if _touches(model, op, indices) and not is_idle(op):
             to_alpha(made, model, op)
     norms = _norms_to_drop(made, model, indices, has_converted=bool(converted))
+    dropped = {op.index for op in norms}
+    kept = {other.place for other in model.of(Kind.NORM) if other.index not in dropped}
     for op in norms:
-        if any(other.place == op.place and other not in norms for other in model.of(Kind.NORM)):
+        if op.place in kept:
             raise Refused("the same norm is also used beside no SELU")
         drop_norm(made, model, op)
     layers = [op for op in model.of(Kind.PARAMETRIC) if any(n.index in indices for n in model.downstream(op))]
     repaired = {op.index for op in (*layers, *model.of(Kind.DROPOUT, *PLAIN_DROPOUTS))}
     # Sums that a norm, or nothing at all, kept in check are as wrong in a SELU network as plain dropout.
-    for residual in residuals(model, indices, {op.index for op in norms}):
+    for residual in residuals(model, indices, dropped):
         scale(made, residual)
         layers += [op for op in residual.layers if op not in layers and op.weight is not None]
         repaired.update((residual.op.index, *(op.index for op in residual.layers)))

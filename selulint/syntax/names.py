@@ -12,6 +12,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("torch.nn.parallel.data_parallel.DataParallel", "torch.nn.DataParallel"),
     ("torch.nn.parallel.DataParallel", "torch.nn.DataParallel"),
     ("torch.nn.parameter", "torch.nn"),
+    ("torch.functional.F", "torch.nn.functional"),
     ("torch._C._nn", "torch.nn.functional"),
     ("torch.ops.aten", "torch"),
     ("torch.functional.F", "torch.nn.functional"),
@@ -105,13 +106,17 @@ _ROOTS = frozenset({"torch", "tensorflow", "tf_keras", "tf_slim", "keras", "jax"
 @cache
 def canonical(dotted: str) -> str:
     """The one name under which the framework tables know an object; other packages' names come back as they are."""
-    if dotted.partition(".")[0] not in _ROOTS:
+    if not is_framework(dotted):
         return dotted
     before = ""
     while before != dotted:
         before = dotted
         dotted = next((new + dotted[len(old) :] for old, new in _PREFIXES if _is_within(dotted, old)), dotted)
     return _flattened(dotted)
+
+
+def is_framework(dotted: str) -> bool:
+    return dotted.partition(".")[0] in _ROOTS
 
 
 def _is_within(dotted: str, package: str) -> bool:
