@@ -370,9 +370,11 @@ def contains(container: Value, item: Value) -> bool | None:
     if isinstance(container, DictValue):
         return True if item.value in container.entries else (None if container.open else False)
     items = raw_items(container)
-    if items is None or not all(isinstance(each, Const) for each in items) or is_open(container):
+    if items is None:
         return None
-    return any(each.value == item.value for each in items if isinstance(each, Const))
+    if any(each.value == item.value for each in items if isinstance(each, Const)):
+        return True
+    return None if is_open(container) or not all(isinstance(each, Const) for each in items) else False
 
 
 def _contains_name(container: Value, item: Symbol | ClassValue) -> bool | None:
