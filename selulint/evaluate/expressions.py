@@ -198,9 +198,9 @@ def _binary(vm: Machine, node: Any, scope: Scope) -> Value:
 
 def combine(vm: Machine, operation: type, left: Value, right: Value, place: Place) -> Value:
     """The value of a binary operation: arithmetic on constants, concatenation of sequences, an op on tensors."""
-    if operation in (ast.Add, ast.Mult) and (_is_display(left) or _is_display(right)):
-        return sequences.combine(operation, _as_display(left), _as_display(right))
     if tensors_in(left) or tensors_in(right):
+        if operation in (ast.Add, ast.Mult) and (_is_display(left) or _is_display(right)):
+            return sequences.combine(operation, _as_display(left), _as_display(right))
         return tensors.binary(vm, operation, left, right, place)
     if operation is ast.Mod and isinstance(left, Const) and isinstance(left.value, str):
         return arithmetic.formatted(left.value, right)
