@@ -37,6 +37,14 @@ class Unit(Protocol):
 
     def counterpart(self, node: Any) -> Any: ...
 
+    def is_default(self, node: Any) -> bool: ...
+
+    def is_scoped(self, node: Any) -> bool: ...
+
+    def named_in(self, node: Any) -> Span | None: ...
+
+    def are_together(self, node: Any, other: Any) -> bool: ...
+
 
 @dataclass(slots=True, eq=False)
 class Place:
@@ -72,6 +80,30 @@ class Place:
     def callee(self) -> str:
         """The last name of what a call calls."""
         return self.text.partition("(")[0].rpartition(".")[2].strip()
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is, or is part of, the default value of a parameter."""
+        return self.unit.is_default(self.syntax)
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether an `arg_scope` sets it for the calls inside it."""
+        return self.unit.is_scoped(self.syntax)
+
+    def is_named_for(self, use: Place) -> bool:
+        """Whether an assignment gives it a name by which `use` may know it, without anybody passing it on."""
+        scope = self.unit.named_in(self.syntax)
+        return scope is not None and self.unit.file is use.unit.file and scope.start <= use.span.start < scope.end
+
+    def is_passed_with(self, other: Place) -> bool:
+        """Whether both are arguments of one call, as a class and what it shall be called with are in a partial."""
+        return self != other and self.unit.are_together(self.syntax, other.syntax)
+
+    def encloses(self, other: Place) -> bool:
+        """Whether another place lies inside this one, or is the same."""
+        outer, inner = self.span, other.span
+        return other.unit is self.unit and outer.start <= inner.start and inner.end <= outer.end
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Place) and other.syntax is self.syntax
@@ -152,10 +184,11 @@ class Op:
     """One operation on tensors.
 
     `name` is the canonical framework name, `function` what it computes ("relu", "linear", "batch_norm"); `place` is the
-    expression that makes it (constructor or functional call, a string literal for Keras); `symbol` the expression that
-    spells the framework's name; `call` where it is applied; `layer` the identity of the layer object (shared instances
-    have one). `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that
-    selected this op out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
+    expression that makes it (constructor or functional call, a string literal for Keras), or what that call goes by where
+    it is spelled elsewhere (a class that is passed around), and `made` the call; `symbol` the expression that spells the
+    framework's name; `call` where it is applied; `layer` the identity of the layer object (shared instances have one).
+    `args` holds the bound arguments that are constants. `chooser` is the default value (a string) that selected this op
+    out of several. `rivals` are the functions that run instead of it on a condition nobody knows.
     `spelled` tells where constant arguments are written; `addressed` that code elsewhere reads the layer's parameters.
     `constraints` name what recomputes or holds down the weight, and where; `lost` are initialisations that do not reach it.
     `handwritten` marks an expression that was meant as a SELU; one with the right constants is the activation "selu".
@@ -169,6 +202,7 @@ class Op:
     place: Place | None = None
     symbol: Place | None = None
     call: Place | None = None
+    made: Place | None = None
     layer: int = 0
     label: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -183,6 +217,25 @@ class Op:
     constraints: tuple[tuple[str, Place], ...] = ()
     lost: tuple[Lost, ...] = ()
     handwritten: Handwritten | None = None
+
+    def site(self, place: Place | None) -> Place | None:
+        """Where a finding about what `place` spells for this op stands: there, or at the call that makes the op of it."""
+        if place is None or self.made is None or self.made.encloses(place) or place.is_scoped:
+            return place
+        return place if self.symbol is not None and place.is_passed_with(self.symbol) else self.made
+
+    @property
+    def seat(self) -> Place | None:
+        """Where a finding about the op itself stands: as `site`, but at the default of a parameter where that decides.
+
+        An activation that is handed on, or is one of a table, is somebody's choice there.
+        """
+        place, made = self.place, self.made
+        if place is None or made is None or place.is_default:
+            return place
+        if self.kind is Kind.ACTIVATION and not place.is_named_for(made):
+            return place
+        return self.site(place)
 
     @property
     def framework(self) -> str:

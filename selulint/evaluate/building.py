@@ -49,6 +49,7 @@ class Draft:
     weight: Init | None = None
     bias: Init | None = None
     spelled: Mapping[str, Place] = field(default_factory=dict)
+    made: Place | None = None
 
     def copy(self, inputs: tuple[int, ...], layer: Layer | None) -> Draft:
         """The same op elsewhere (`dataclasses.replace` takes five times as long, and large models have many ops)."""
@@ -70,6 +71,7 @@ class Draft:
             self.weight,
             self.bias,
             self.spelled,
+            self.made,
         )
 
 
@@ -219,6 +221,7 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
     # What this file does to its own layers by another file's code counts where it calls that.
     is_own = own(draft.place) is not None
     spelled = draft.spelled or (places(layer.args) if layer else {})
+    made = draft.made or (layer.made if layer else None)
     return Op(
         index,
         draft.kind,
@@ -228,6 +231,7 @@ def _finish(index: int, base: int, draft: Draft, own: Callable[[Place | None], P
         own(draft.place),
         own(draft.symbol),
         own(draft.call),
+        own(made),
         layer.serial if layer else 0,
         layer.label if layer else "",
         draft.args,

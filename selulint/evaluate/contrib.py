@@ -59,6 +59,7 @@ def call_layer(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: 
     data = bound.pop(names[0], Unknown("no input"))
     layer = Layer(name=symbol.name, spec=spec, args=bound, place=spelled(spec, symbol, place), symbol=symbol.place)
     layer.chooser = symbol.chooser or vm.chooser
+    layer.made = place
     name = layer.constant("name") or layer.constant("scope")
     if isinstance(name, str):
         layer.label = name

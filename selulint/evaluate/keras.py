@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import parametrise
@@ -268,6 +267,8 @@ def activate(
     from selulint.evaluate.calls import NO_ARGUMENTS
     from selulint.evaluate.calls import call as call_value
 
+    told = host or layer
+    made = fallback if told is None else _argument(told)
     match wanted:
         case Const(value=None) | Const(value="linear"):
             return tensor
@@ -279,12 +280,14 @@ def activate(
             if canonical is None or spec is None:
                 return opaque(vm, f"activation {name!r}", [tensor], call)
             place = wanted.place or fallback
-            return _emit_activation(vm, canonical, spec, tensor, place, place, call, layer, wanted)
+            return _emit_activation(vm, canonical, spec, tensor, place, place, call, layer, wanted, made)
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].kind == "activation":
             spec = SPECS[wanted.name]
             place = wanted.place or fallback
             implicit = host.name.rpartition(".")[2] if host is not None and wanted.place is None else ""
-            return _emit_activation(vm, wanted.name, spec, tensor, place, wanted.place, call, layer, wanted, implicit)
+            return _emit_activation(
+                vm, wanted.name, spec, tensor, place, wanted.place, call, layer, wanted, made, implicit
+            )
         case Symbol() if wanted.name in SPECS and SPECS[wanted.name].function == "identity":
             return tensor
         case Layer():
@@ -292,6 +295,14 @@ def activate(
         case FunctionValue() | Partial() | BoundMethod() | Either():
             return as_tensor(call_value(vm, wanted, NO_ARGUMENTS.prepend(tensor), call))
     return opaque(vm, "an activation that is not known", [tensor], call)
+
+
+def _argument(layer: Layer) -> Place | None:
+    """The argument by which a layer is told its activation, else the call that makes the layer."""
+    made = layer.made
+    keywords = getattr(made.syntax, "keywords", ()) if made is not None else ()
+    value = next((each.value for each in keywords if each.arg in ACTIVATIONS), None)
+    return made if made is None or value is None else Place(value, made.unit)
 
 
 def _emit_activation(
@@ -304,9 +315,11 @@ def _emit_activation(
     call: Place,
     layer: Layer | None,
     wanted: Const | Symbol,
+    made: Place | None,
     implicit: str = "",
 ) -> Tensor:
     chooser = wanted.chooser if isinstance(wanted, Symbol) else vm.chooser
     args = {"implicit": implicit} if implicit else {}
     draft = Draft(Kind.ACTIVATION, name, spec.function, tensor.sources, place, symbol, call, layer, args, chooser)
-    return vm.builder.emit(replace(draft, features=vm.builder.features(tensor)))
+    draft.features, draft.made = vm.builder.features(tensor), made
+    return vm.builder.emit(draft)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate import arrays
 from selulint.evaluate.building import constants
-from selulint.evaluate.fans import Fans, product, window
+from selulint.evaluate.fans import NO_FANS, Fans, product, window
 from selulint.evaluate.initialise import UNKNOWN_INIT
 from selulint.evaluate.machine import Machine
 from selulint.evaluate.numbers import combined
@@ -38,7 +38,10 @@ from selulint.moments.maps import SANE_WINDOW
 if TYPE_CHECKING:
     from selulint.evaluate.calls import Arguments
 
-_KERNELS = {"depthwise_conv1d": ("depthwise_initializer",), "depthwise_conv2d": ("depthwise_initializer",)}
+_DEPTHWISE, _POINTWISE = "depthwise_initializer", "pointwise_initializer"
+_KERNELS = {"depthwise_conv1d": (_DEPTHWISE,), "depthwise_conv2d": (_DEPTHWISE,)}
+# What Keras draws a kernel from where it is told None, whatever the layer's own default.
+_KERAS_OWN = "glorot_uniform"
 _NUMBERS = frozenset({"stddev", "mean", "scale", "factor", "minval", "maxval", "value"})
 # What an initialiser is told beside its law.
 _BESIDE = frozenset({"seed", "dtype", "verify_shape", "name"})
@@ -142,11 +145,33 @@ def _window(layer: Layer, names: Sequence[str]) -> float | None:
 
 
 def kernel_init(vm: Machine, layer: Layer, sizes: Fans, size: int | None, place: Place) -> Init:
-    """The initialisation of a layer's kernel."""
-    names = _KERNELS.get(layer.spec.function, KERNELS)
+    """The initialisation of a layer's kernel; of a separable convolution's two that which is farther off, with both gains."""
+    if _POINTWISE not in layer.args or _DEPTHWISE not in layer.args:
+        return _init(vm, layer, _KERNELS.get(layer.spec.function, KERNELS), sizes, size, place)
+    deep, flat = _fans_of_two(layer, size)
+    first = _init(vm, layer, (_DEPTHWISE,), deep, size, place)
+    second = _init(vm, layer, (_POINTWISE,), flat, size, place)
+    if UNKNOWN_INIT in (first, second):
+        return UNKNOWN_INIT
+    if not first.gain or not second.gain:
+        return replace(first, gain=None, gain_out=None, source=0)
+    farther = max(first, second, key=lambda each: abs(math.log(each.gain or 1.0)))
+    return replace(farther, gain=first.gain * second.gain, gain_out=None, source=0)
+
+
+def _fans_of_two(layer: Layer, size: int | None) -> tuple[Fans, Fans]:
+    """Fans of a separable convolution's depthwise and pointwise kernel."""
+    window, times = _window(layer, WINDOWS), layer.constant("depth_multiplier")
+    if size is None or window is None or type(times) is not int:
+        return NO_FANS, NO_FANS
+    return Fans(size * window, times * window, window), Fans(size * times, units(layer), size * times)
+
+
+def _init(vm: Machine, layer: Layer, names: Sequence[str], sizes: Fans, size: int | None, place: Place) -> Init:
     wanted = next((layer.cells[f".{name}"] for name in names if f".{name}" in layer.cells), None) or role(layer, names)
-    if wanted is None or _is_default(layer, wanted):
-        law = layer.spec.init
+    if wanted is None or _is_default(wanted):
+        is_none = isinstance(wanted, Const) and wanted.value is None and layer.name.startswith("keras.")
+        law = _KERAS_OWN if is_none else layer.spec.init
         if not law:
             return UNKNOWN_INIT
         return Init(law if law in _FITTING else "default", _gain(layer, law, {}, sizes), True, None)
@@ -202,10 +227,8 @@ def bias_init(layer: Layer) -> Init:
     return Init(found.name, None, False, found.place, {"unknown": found.missing} if found.missing else found.args)
 
 
-def _is_default(layer: Layer, wanted: Value) -> bool:
-    if not isinstance(wanted, Const) or wanted.assumed:
-        return False
-    return wanted.place is None or (wanted.value is None and not layer.name.startswith("keras."))
+def _is_default(wanted: Value) -> bool:
+    return isinstance(wanted, Const) and not wanted.assumed and (wanted.place is None or wanted.value is None)
 
 
 def _called(vm: Machine, wanted: Value, layer: Layer, sizes: Fans, size: int | None, place: Place) -> Init:

@@ -128,6 +128,7 @@ def construct(vm: Machine, symbol: Symbol, spec: Spec, args: Arguments, place: P
         return jax.mlp(vm, symbol, spec, args, place)
     chooser = symbol.chooser or vm.chooser
     layer = Layer(name=symbol.name, spec=spec, place=spelled(spec, symbol, place), symbol=symbol.place, chooser=chooser)
+    layer.made = place
     if spec.kind == "container":
         fill(vm, layer, args)
         vm.created.append(layer)
@@ -246,7 +247,9 @@ def thread(vm: Machine, items: tuple[Value, ...], args: Arguments, place: Place,
         elif isinstance(item, Unknown):
             value = opaque(vm, item.reason, [value], place)
         else:
-            value = call(vm, item, NO_ARGUMENTS.prepend(as_tensor(value)), place)
+            # A function among layers is spelled there, and the container only runs it.
+            where = item.place if isinstance(item, Symbol) and item.place is not None else place
+            value = call(vm, item, NO_ARGUMENTS.prepend(as_tensor(value)), where)
     if is_open and not items:
         return opaque(vm, "a sequence of unknown layers", [value], place)
     return value
@@ -306,6 +309,7 @@ def apply_function(
             features=count,
             weight=weight,
             spelled=places(bound),
+            made=place,
         )
     )
     if kind is Kind.PARAMETRIC or spec.function == "identity":

@@ -150,7 +150,9 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
         instance.place = place
         base = instance.cells.get(BASE)
         if base is not None:
-            base.place = base.symbol = place  # a class that inherits from a layer is that layer, where it is made
+            base.place = base.symbol = base.made = (
+                place  # a class that inherits from a layer is that layer, where it is made
+            )
         vm.created.append(instance)
         return instance
     start, emitted = next_serial(), vm.builder.end
@@ -393,7 +395,7 @@ def _clone(
         elif kind is Layer:
             args = {name: copy(each) for name, each in value.args.items()}
             new = Layer({}, next_serial(), value.name, value.spec, args, value.place, value.symbol, value.chooser)
-            new.label = value.label
+            new.label, new.made = value.label, value.made
         elif kind is Array:
             new = Array(shape=copy(value.shape), base=copy(value.base), trained=value.trained)
         elif kind is ListValue or kind is DictValue:

@@ -357,6 +357,7 @@ class Layer(Mutable):
     symbol: Place | None = None
     chooser: Place | None = None
     label: str = ""
+    made: Place | None = None
 
     def constant(self, argument: str) -> Any:
         """The constant bound to an argument, or None where it is unknown (or None itself)."""

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from selulint.diagnostic import Finding, Refusal, Severity
 from selulint.fix.initialisers import fitting_init
 from selulint.graph import TRANSPARENT, Kind, Model, Op, Place
 from selulint.moments.fitting import misfit
 from selulint.rules import rule
-from selulint.rules.related import layers_and_activation
+from selulint.rules.related import at_sites, layers_and_activation, spelled
 
 _SHARED = Refusal("its layers feed different activations")
 _THROUGH = TRANSPARENT - {Kind.NORM}
@@ -53,21 +53,27 @@ def activation_init_mismatch(model: Model) -> Iterator[Finding]:
     ## References
     He et al., 2015, arXiv:1502.01852; Glorot and Bengio, 2010; torch.nn.init.calculate_gain.
     """
+    misfits: dict[Place, list[Op]] = {}
     for place, ops in _by_place(model).items():
-        wrong = [(op, *found) for op in ops if (found := _misfit(model, op)) is not None]
-        if not wrong or not _only_misfits(model, place):
-            continue
-        first, reason, behind = wrong[0]
-        init, layers = first.weight, [op for op, _, _ in wrong]
-        assert init is not None
-        names = list(dict.fromkeys(f"`{op.label}`" for op in layers if op.label))
-        told = " of " * bool(names) + ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
-        why = _REASONS[reason].format(behind=behind.title, gain=init.gain or 0.0)
-        related = layers_and_activation(layers, behind)
-        is_one = len({each.function for _, _, each in wrong}) == 1
-        fix = fitting_init(model, layers, behind.function) if is_one else _SHARED
-        severity = Severity.NOTE if reason == "he" else None
-        yield Finding(place.span, f"`{init.name}`{told} {why}", related, fix, severity)
+        wrong = [op for op in ops if _misfit(model, op) is not None]
+        if wrong and _only_misfits(model, place):
+            misfits[place] = wrong
+    for place, ops, sharing in at_sites(misfits):
+        yield from _finding(model, place, ops, sharing)
+
+
+def _finding(model: Model, place: Place, layers: Sequence[Op], sharing: Sequence[Op]) -> Iterator[Finding]:
+    """The finding at `place` about the initialiser of `layers`, all of which it misfits as it does the others `sharing` it."""
+    init, found = layers[0].weight, _misfit(model, layers[0])
+    assert init is not None and found is not None
+    reason, behind = found
+    names = list(dict.fromkeys(f"`{op.label}`" for op in layers if op.label))
+    told = " of " * bool(names) + ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+    why = _REASONS[reason].format(behind=behind.title, gain=init.gain or 0.0)
+    related = (*layers_and_activation(layers, behind), *spelled(init.place, place))
+    functions = {each[1].function for op in sharing if (each := _misfit(model, op)) is not None}
+    fix = fitting_init(model, sharing, behind.function) if len(functions) == 1 else _SHARED
+    yield Finding(place.span, f"`{init.name}`{told} {why}", related, fix, Severity.NOTE if reason == "he" else None)
 
 
 def _by_place(model: Model) -> dict[Place, list[Op]]:

@@ -39,14 +39,15 @@ def alpha_dropout_inactive(model: Model) -> Iterator[Finding]:
     PyTorch's signatures of `torch.nn.functional.dropout` and `torch.nn.functional.alpha_dropout`.
     """
     for op in model.of(Kind.DROPOUT, "alpha_dropout", "feature_alpha_dropout"):
-        if op.place is None:
+        place = op.seat
+        if place is None:
             continue
         if op.name.startswith("torch.nn.functional.") and is_off(op):
             message = f"`{op.title}` does nothing: its `training` is False unless it is passed"
-            yield Finding(op.place.span, message, selu_beside(model, op), training_switch(model, op))
+            yield Finding(place.span, message, selu_beside(model, op), training_switch(model, op))
         elif op.name == "tensorflow.contrib.nn.alpha_dropout" and _is_always_on(op):
             message = f"`{op.title}` drops at inference too: nothing switches it off"
-            yield Finding(op.place.span, message, selu_beside(model, op))
+            yield Finding(place.span, message, selu_beside(model, op))
 
 
 def _is_always_on(op: Op) -> bool:

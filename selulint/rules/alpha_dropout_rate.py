@@ -71,7 +71,7 @@ def _place(op: Op) -> Place | None:
     default = next(
         (op.spelled[name] for name in ("p", "rate", "keep_prob") if is_parameter(op.spelled.get(name))), None
     )
-    return op.place if default is None else default
+    return op.seat if default is None else default
 
 
 def _through(model: Model) -> tuple[int, float]:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Fix, Related, Severity
+from selulint.diagnostic import Finding, Fix, Severity
 from selulint.fix.dropouts import plain_dropout
 from selulint.fix.migration import selu_chain
 from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
+from selulint.rules.related import at, spelled
 
 
 @rule("SELU402", Severity.ERROR)
@@ -38,18 +39,18 @@ def alpha_dropout_without_selu(model: Model) -> Iterator[Finding]:
     Klambauer et al., 2017, section "New Dropout Technique".
     """
     for op in model.of(Kind.DROPOUT, "alpha_dropout", "feature_alpha_dropout"):
-        if op.place is None or op.rivals & {"dropout"}:
+        place = op.seat
+        if place is None or op.rivals & {"dropout"}:
             continue
         wrong = _wrong_activation(model, op)
         if wrong is None:
             continue
-        related = (Related("the activation", wrong.place.span),) if wrong is not op and wrong.place else ()
+        related = (*at("the activation", [wrong] if wrong is not op else []), *spelled(op.place, place))
         after = "in a model without SELU" if wrong is op else f"after {wrong.function.upper()}"
         migration = selu_chain(model) if wrong.function == "relu" and model.is_hidden(wrong) else None
         message = f"`{op.title}` {after} shifts mean and variance: AlphaDropout fits SELU only"
-        yield Finding(
-            op.place.span, message, related, migration if isinstance(migration, Fix) else plain_dropout(model, op)
-        )
+        fix = migration if isinstance(migration, Fix) else plain_dropout(model, op)
+        yield Finding(place.span, message, related, fix)
 
 
 def _wrong_activation(model: Model, op: Op) -> Op | None:

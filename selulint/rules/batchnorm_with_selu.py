@@ -7,6 +7,7 @@ from selulint.fix.migration import without_norms
 from selulint.fix.norms import meets_unknown, norms_beside_selu
 from selulint.graph import Kind, Model, Op
 from selulint.rules import rule
+from selulint.rules.related import spelled
 
 _UNKNOWN = Refusal("what stands next to the norm is not understood")
 
@@ -47,16 +48,17 @@ def norm_findings(model: Model, *functions: str) -> Iterator[Finding]:
     found = list(norms_beside_selu(model, *functions))
     fix = without_norms(model) if any(not meets_unknown(model, op) for op, _ in found) else None
     for op, selu in found:
-        assert op.place is not None
+        place = op.seat
+        assert place is not None
         message = f"`{op.title}` normalizes what the SELU beside it normalizes by itself, and hides the initialiser"
         own = _UNKNOWN if meets_unknown(model, op) else fix
-        yield Finding(op.place.span, message, _related(model, op, selu), own)
+        yield Finding(place.span, message, (*_related(model, op, selu), *spelled(op.place, place)), own)
 
 
 def _related(model: Model, op: Op, selu: Op) -> tuple[Related, ...]:
     """The SELU, and the layer whose initialisation the norm hides."""
     layers = [near for near in model.upstream(op) if near.kind is Kind.PARAMETRIC and near.place is not None]
     inits = [near.weight.place for near in layers if near.weight is not None and near.weight.place is not None]
-    places = [("the SELU", selu.place), *(("the layer in front of the norm", near.place) for near in layers[:1])]
+    places = [("the SELU", selu.seat), *(("the layer in front of the norm", near.place) for near in layers[:1])]
     places += [("the initialiser that the norm hides", place) for place in inits[:1]]
     return tuple(Related(told, place.span) for told, place in places if place is not None)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Severity
 from selulint.fix.dropouts import PLAIN_DROPOUTS, alpha_dropout, is_idle, selu_beside
 from selulint.graph import Kind, Model, Op
 from selulint.operations import rate_of
 from selulint.predict import as_written
 from selulint.rules import rule
+from selulint.rules.related import at, spelled
 
 
 @rule("SELU401", Severity.ERROR)
@@ -41,12 +42,12 @@ def dropout_with_selu(model: Model) -> Iterator[Finding]:
     Klambauer et al., 2017, section "New Dropout Technique".
     """
     for op in model.of(Kind.DROPOUT, *PLAIN_DROPOUTS):
-        selu = selu_beside(model, op)
-        if op.place is None or selu is None or op.rivals & {"alpha_dropout", "feature_alpha_dropout"} or is_idle(op):
+        selu, place = selu_beside(model, op), op.seat
+        if place is None or selu is None or op.rivals & {"alpha_dropout", "feature_alpha_dropout"} or is_idle(op):
             continue
-        related = (Related("the SELU", selu.place.span),) if selu.place else ()
+        related = (*at("the SELU", [selu]), *spelled(op.place, place))
         message = f"`{op.title}` in a SELU chain {_effect(op)}; AlphaDropout keeps it"
-        yield Finding(op.place.span, message, related, alpha_dropout(model, op), prediction=as_written(model, op))
+        yield Finding(place.span, message, related, alpha_dropout(model, op), prediction=as_written(model, op))
 
 
 def _effect(op: Op) -> str:

@@ -7,7 +7,7 @@ from selulint.fix.migration import selu_chain
 from selulint.fix.mixed import is_mixed
 from selulint.graph import Kind, Model
 from selulint.rules import rule
-from selulint.rules.related import in_front
+from selulint.rules.related import in_front, spelled
 
 _NAMES = {"leaky_relu": "LeakyReLU", "prelu": "PReLU", "rrelu": "RReLU"}
 _CHOSEN = Refusal("the activation is chosen by an option")
@@ -49,6 +49,7 @@ def leaky_activation(model: Model) -> Iterator[Finding]:
             continue
         if not said:
             fix, said = selu_chain(model, _RECTIFIERS), True
-        place = op.chooser or op.place
+        place = op.chooser or op.seat or op.place
         message = f"`{op.title}` is a {_NAMES[op.function]} between two layers: it does not normalize"
-        yield Finding(place.span, message, in_front(model, op), fix if op.chooser is None else _CHOSEN)
+        related = (*in_front(model, op), *spelled(op.place, place))
+        yield Finding(place.span, message, related, fix if op.chooser is None else _CHOSEN)

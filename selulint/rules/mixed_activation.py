@@ -8,7 +8,7 @@ from selulint.fix.mixed import BOUNDED, UNBOUNDED, is_mixed
 from selulint.graph import Kind, Model, Op
 from selulint.moments.maps import moments
 from selulint.rules import rule
-from selulint.rules.related import in_front
+from selulint.rules.related import in_front, spelled
 
 
 @rule("SELU103", Severity.WARNING)
@@ -48,13 +48,18 @@ def mixed_activation(model: Model) -> Iterator[Finding]:
     for op in model.of(Kind.ACTIVATION, *BOUNDED, *UNBOUNDED):
         if not is_mixed(model, op):
             continue
-        assert op.place is not None
+        place = op.seat
+        assert place is not None
         if not said:
             fix, said = selu_at(model, is_mixed), True
         beside = (*model.activations_before(op), *model.activations_after(op))
-        selus = [near.place for near in beside if near.function == "selu" and near.place]
-        related = (*(Related("the SELU", place.span) for place in selus[:1]), *in_front(model, op))
-        yield Finding(op.place.span, f"`{op.title}` among SELUs {_effect(op)}", related, fix)
+        selus = [near.seat for near in beside if near.function == "selu" and near.seat]
+        related = (
+            *(Related("the SELU", near.span) for near in selus[:1]),
+            *in_front(model, op),
+            *spelled(op.place, place),
+        )
+        yield Finding(place.span, f"`{op.title}` among SELUs {_effect(op)}", related, fix)
 
 
 def _effect(op: Op) -> str:

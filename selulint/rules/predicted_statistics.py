@@ -86,7 +86,7 @@ def _finding(model: Model, chain: _Chain, selu: Op, found: Statistics) -> Iterat
         f"predicted mean {found.mean:.2g} and variance {found.variance:.2g} of the SELU{behind} leave the box of Theorem 1 "
         f"(0.1; 0.8 to 1.5){fixed}: {_why(named, chain.ratio)}{after}"
     )
-    spelled = selu.place
+    spelled = selu.seat
     related = [Related("the SELU", spelled.span)] if spelled is not None and spelled != place else []
     related += [Related("a layer whose gain is named", each.span) for each in _layers(named)]
     title = layers[-1] if layers else selu.title
@@ -110,7 +110,7 @@ def _layers(causes: list[Op]) -> list[Place]:
 
 
 def _place(op: Op) -> Place | None:
-    return op.call if op.kind is Kind.MERGE and op.layer else op.place
+    return op.call if op.kind is Kind.MERGE and op.layer else op.seat
 
 
 @dataclass(slots=True)

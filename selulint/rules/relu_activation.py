@@ -6,7 +6,7 @@ from selulint.diagnostic import Finding, Refusal, Severity
 from selulint.fix.migration import selu_chain
 from selulint.graph import Kind, Model
 from selulint.rules import rule
-from selulint.rules.related import in_front
+from selulint.rules.related import in_front, spelled
 
 _BOUNDED = Refusal("ReLU6 is bounded, which SELU is not: whether that is meant, only its author knows")
 _CHOSEN = Refusal("the activation is chosen by an option")
@@ -45,7 +45,7 @@ def relu_activation(model: Model) -> Iterator[Finding]:
     """
     fix, said = None, False
     for op in model.of(Kind.ACTIVATION, "relu", "relu6"):
-        place = op.chooser or op.place
+        place = op.chooser or op.seat
         if place is None or op.rivals or not model.is_hidden(op):
             continue
         if not said:
@@ -55,4 +55,4 @@ def relu_activation(model: Model) -> Iterator[Finding]:
         implicit = op.args.get("implicit")
         title = f"the default activation of `{implicit}`" if implicit else f"`{op.title}`"
         message = f"{title} is a {name} between two layers: its units can die and it does not normalize"
-        yield Finding(place.span, message, in_front(model, op), own)
+        yield Finding(place.span, message, (*in_front(model, op), *spelled(op.place, place)), own)

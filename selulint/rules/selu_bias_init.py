@@ -9,7 +9,7 @@ from selulint.moments.chains import after_biases
 from selulint.moments.fitting import bias_moments
 from selulint.predict import as_written
 from selulint.rules import rule
-from selulint.rules.related import layers_and_selu
+from selulint.rules.related import at_sites, layers_and_selu, spelled
 
 # Up to this change of mean or variance a bias is worth a note only.
 _TOLERABLE = 0.03
@@ -49,13 +49,13 @@ def selu_bias_init(model: Model) -> Iterator[Finding]:
         is_sum = op.function in WEIGHTED_SUMS or op.function == "matmul"
         if is_sum and op.bias and op.bias.place and starts_off_zero(op) and model.fed(op, "selu"):
             by_place.setdefault(op.bias.place, []).append(op)
-    for place, ops in by_place.items():
+    for place, ops, sharing in at_sites(by_place):
         init = ops[0].bias
         found = bias_moments(init.name, init.args) if init is not None else None
         assert init is not None and found is not None
         depth = len({op.layer or op.index for op in ops})
         mean, variance = after_biases(*found, depth)
-        related = layers_and_selu(model, ops)
+        related = (*layers_and_selu(model, ops), *spelled(init.place, place))
         message = (
             f"`{init.name}` starts the bias in front of a SELU {_start(*found)}: predicted mean {mean:.2g} and "
             f"variance {variance:.3g} after {depth} layer{'s' * (depth != 1)} (self-normalizing: 0 and 1)"
@@ -63,7 +63,7 @@ def selu_bias_init(model: Model) -> Iterator[Finding]:
         small = max(abs(mean), abs(variance - 1)) < _TOLERABLE and abs(found[0]) < _TOLERABLE
         severity = Severity.NOTE if small else None
         told = as_written(model, ops[0])
-        yield Finding(place.span, message, related, zero_bias(model, ops), severity, told)
+        yield Finding(place.span, message, related, zero_bias(model, sharing), severity, told)
 
 
 def _start(mean: float, variance: float) -> str:

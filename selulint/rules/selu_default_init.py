@@ -66,11 +66,7 @@ def selu_default_init(model: Model) -> Iterator[Finding]:
             continue
         related = tuple(_related(op, activation))
         if tau is None or SANE_WINDOW[0] <= tau <= SANE_WINDOW[1]:
-            why = (
-                "is right only where fan_in equals fan_out"
-                if tau is None
-                else f"is right here by luck (gain {tau:.3g})"
-            )
+            why = _right_where(op) if tau is None else f"is right here by luck (gain {tau:.3g})"
             message = f"`{op.title}` feeds a SELU but keeps {op.framework}'s default init, which {why}"
             yield Finding(op.place.span, message, related, fix, Severity.NOTE)
             continue
@@ -97,6 +93,13 @@ def _through(model: Model, concerned: list[Op]) -> list[tuple[Op, Op]]:
     terms = {each.op.index: each.terms for each in selu_residuals(model)}
     found = ((model.ops[index], selu) for index, selu in default_layers(model, terms).items())
     return [(op, selu) for op, selu in found if op not in concerned and op.place is not None]
+
+
+def _right_where(op: Op) -> str:
+    """What is true of a default whose gain is not known."""
+    if op.function.startswith(("depthwise", "separable")):
+        return "counts all channels as inputs of a unit that sees one"
+    return "is right only where fan_in equals fan_out"
 
 
 def _fix(model: Model, layers: list[Op]) -> Repair:

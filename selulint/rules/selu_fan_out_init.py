@@ -9,7 +9,7 @@ from selulint.graph import Kind, Model, Op, Place
 from selulint.moments.maps import SANE_WINDOW
 from selulint.predict import as_written
 from selulint.rules import rule
-from selulint.rules.related import layers_and_selu
+from selulint.rules.related import at_sites, layers_and_selu, spelled
 
 # A standard deviation that is 1/sqrt(fan_out) is meant to be; one that is only near it is another number.
 _TOLERANCE = 0.01
@@ -48,17 +48,16 @@ def selu_fan_out_init(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017, section 2 (w ~ N(0, 1/n)); PyTorch issue 23854.
     """
-    for place, ops in by_initialiser(model).items():
-        if not takes_wrong_fan(ops):
-            continue
+    wrong = {place: ops for place, ops in by_initialiser(model).items() if takes_wrong_fan(ops)}
+    for place, ops, sharing in at_sites(wrong):
         init = ops[0].weight
         assert init is not None
         names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
         gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
         told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else "gain fan_in/fan_out, self-normalizing: 1"
-        related = layers_and_selu(model, ops)
+        related = (*layers_and_selu(model, ops), *spelled(init.place, place))
         message = f"`{init.name}` gives {names} {_mistake(ops[0])} ({told})"
-        yield Finding(place.span, message, related, own_fan(model, ops), prediction=as_written(model, ops[0]))
+        yield Finding(place.span, message, related, own_fan(model, sharing), prediction=as_written(model, ops[0]))
 
 
 def _mistake(op: Op) -> str:

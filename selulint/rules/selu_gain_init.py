@@ -7,7 +7,7 @@ from selulint.fix.initialisers import lecun_init
 from selulint.graph import Init, Kind, Model, Op, Place
 from selulint.predict import foretold
 from selulint.rules import rule
-from selulint.rules.related import layers_and_selu
+from selulint.rules.related import at_sites, layers_and_selu
 
 
 @rule("SELU203", Severity.ERROR)
@@ -46,14 +46,14 @@ def selu_gain_init(model: Model) -> Iterator[Finding]:
             and model.fed(op, "selu")
         ):
             by_place.setdefault(op.weight.place, []).append(op)
-    for place, ops in by_place.items():
+    for place, ops, sharing in at_sites(by_place):
         init = ops[0].weight
         assert init is not None
         tau = 0.5625 if init.gain is None else init.gain
         depth = len({op.layer for op in ops})
         words, told = foretold(model, ops[0], tau, depth)
         message = f'`{init.name}` asks for the "selu" gain, which is 3/4 in PyTorch: {words}'
-        yield Finding(place.span, message, layers_and_selu(model, ops), lecun_init(model, ops), prediction=told)
+        yield Finding(place.span, message, layers_and_selu(model, ops), lecun_init(model, sharing), prediction=told)
 
 
 def _asks_for_selu(init: Init) -> bool:

@@ -4,10 +4,11 @@ import math
 import re
 from collections.abc import Iterator
 
-from selulint.diagnostic import Finding, Related, Severity
+from selulint.diagnostic import Finding, Severity
 from selulint.graph import WEIGHTED_SUMS, Kind, Model, Op, ends_chain
 from selulint.moments.maps import SELU_ALPHA, SELU_SCALE
 from selulint.rules import rule
+from selulint.rules.related import at, spelled
 
 _LOWEST = -SELU_SCALE * SELU_ALPHA
 _PASSED = frozenset({Kind.DROPOUT, Kind.RESHAPE})
@@ -60,7 +61,8 @@ def selu_output(model: Model) -> Iterator[Finding]:
     if model.part:
         return
     for op in model.of(Kind.ACTIVATION, "selu"):
-        if op.place is None or op.rivals or op.chooser is not None:
+        place = op.seat
+        if place is None or op.rivals or op.chooser is not None:
             continue
         last = _last_layer(model, op)
         ends = _ends(model, op)
@@ -68,8 +70,8 @@ def selu_output(model: Model) -> Iterator[Finding]:
             continue
         reason = _evidence(model, op, last, ends)
         if reason:
-            related = (Related("the last layer", last.place.span),) if last.place else ()
-            yield Finding(op.place.span, f"`{op.title}` is on the model's output: {reason}", related)
+            related = (*at("the last layer", [last]), *spelled(op.place, place))
+            yield Finding(place.span, f"`{op.title}` is on the model's output: {reason}", related)
 
 
 def _last_layer(model: Model, op: Op) -> Op | None:

@@ -9,7 +9,7 @@ from selulint.moments.initial import gain
 from selulint.moments.maps import SANE_WINDOW
 from selulint.predict import as_written
 from selulint.rules import rule
-from selulint.rules.related import layers_and_selu
+from selulint.rules.related import at_sites, layers_and_selu, spelled
 from selulint.rules.selu_fan_out_init import by_initialiser, takes_wrong_fan
 
 # Arguments that set the spread of weights by themselves.
@@ -48,18 +48,19 @@ def selu_wrong_init(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017, Theorem 1 and equations 4 and 5.
     """
-    for place, group in by_initialiser(model).items():
-        ops = [op for op in group if op.weight is not None and _is_wrong(op.weight)]
-        if not ops or takes_wrong_fan(group):
-            continue
+    groups = {place: group for place, group in by_initialiser(model).items() if not takes_wrong_fan(group)}
+    wrong = {
+        place: [op for op in group if op.weight is not None and _is_wrong(op.weight)] for place, group in groups.items()
+    }
+    for place, ops, sharing in at_sites(wrong):
         init = ops[0].weight
         assert init is not None
         gains = [op.weight.gain for op in ops if op.weight is not None and op.weight.gain is not None]
         names = ", ".join(dict.fromkeys(f"`{op.title}`" for op in ops[:3])) + (" ..." if len(ops) > 3 else "")
         told = f"gain {gains[0]:.3g}, self-normalizing: 1" if gains else _of_unknown_size(init)
-        related = layers_and_selu(model, ops)
+        related = (*layers_and_selu(model, ops), *spelled(init.place, place))
         message = f"`{init.name}` does not fit the SELU after {names} ({told})"
-        yield Finding(place.span, message, related, lecun_init(model, ops), prediction=as_written(model, ops[0]))
+        yield Finding(place.span, message, related, lecun_init(model, sharing), prediction=as_written(model, ops[0]))
 
 
 def _is_wrong(init: Init) -> bool:

@@ -6,6 +6,7 @@ from selulint.diagnostic import Finding, Related, Severity
 from selulint.fix.constraints import without_constraints
 from selulint.graph import Kind, Model, Op, Place
 from selulint.rules import rule
+from selulint.rules.related import spelled
 
 _WHY = {
     "weight_norm": "keeps the row norms of the start only as long as its gains do not learn",
@@ -45,23 +46,28 @@ def weight_constraint_with_selu(model: Model) -> Iterator[Finding]:
     ## References
     Klambauer et al., 2017, Theorem 1 (the window of tau); Miyato et al., 2018, arXiv:1802.05957.
     """
-    by_place: dict[Place, tuple[str, list[Op]]] = {}
+    held: dict[Place, tuple[str, list[Op]]] = {}
     for op in model.of(Kind.PARAMETRIC):
         for name, place in op.constraints if model.fed(op, "selu") else ():
-            by_place.setdefault(place, (name, []))[1].append(op)
-    for place, (name, layers) in by_place.items():
+            site = place if name in _WHY else op.site(place) or place
+            # What a layer is told is the layer's own.
+            site = op.place if op.place is not None and op.place.encloses(site) else site
+            held.setdefault(site, (name, []))[1].append(op)
+    for site, (name, layers) in held.items():
         op = layers[0]
         why = _WHY.get(name, "pulls fan_in * Var(w) away from 1 in training")
         message = f"`{name}` on `{op.title}` in front of a SELU {why}"
-        yield Finding(place.span, message, _related(model, op), without_constraints(model, layers))
+        place = next(place for each, place in op.constraints if each == name)
+        related = (*_related(model, op, site), *spelled(place, site))
+        yield Finding(site.span, message, related, without_constraints(model, layers))
 
 
-def _related(model: Model, op: Op) -> tuple[Related, ...]:
+def _related(model: Model, op: Op, site: Place) -> tuple[Related, ...]:
     selu, init = model.fed(op, "selu")[0], op.weight
     before = init.args.get("before", init) if init is not None else None
     places = (
         ("the layer whose weights it holds", op.place),
-        ("the SELU that it feeds", selu.place),
+        ("the SELU that it feeds", selu.seat),
         ("the initialiser", before.place if before is not None else None),
     )
-    return tuple(Related(told, place.span) for told, place in places if place is not None)
+    return tuple(Related(told, place.span) for told, place in places if place not in (None, site))

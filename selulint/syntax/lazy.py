@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Span
 from selulint.source import Source
 from selulint.syntax import triage
+from selulint.syntax.origins import Origins, origins
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -104,3 +106,24 @@ class Unit:
     def counterpart(self, node: ast.AST) -> cst.CSTNode:
         """LibCST's node for one of Python's. Raises Refused where there is none."""
         return self.concrete.counterpart(node, self.span(node))
+
+    def is_default(self, node: Any) -> bool:
+        """Whether a node of Python's tree is, or is part of, the default value of a parameter."""
+        return node in self._origins.defaults
+
+    def is_scoped(self, node: Any) -> bool:
+        """Whether a node of Python's tree is what an `arg_scope` sets for the calls inside it."""
+        return node in self._origins.scoped
+
+    def named_in(self, node: Any) -> Span | None:
+        """The function, else the file, in which an assignment gives a node of Python's tree a name; None where none does."""
+        return self._origins.named.get(node)
+
+    def are_together(self, node: Any, other: Any) -> bool:
+        """Whether two nodes of Python's tree are arguments of one call, as in a partial."""
+        call = self._origins.calls.get(node)
+        return call is not None and self._origins.calls.get(other) is call
+
+    @cached_property
+    def _origins(self) -> Origins:
+        return origins(self.body, Span(0, len(self.file.source.text)), self.span)
