@@ -113,9 +113,11 @@ def _parts(made: Plan, model: Model, own: Sequence[Op], functions: Collection[st
 
 
 def _is_content(model: Model, op: Op) -> bool:
-    """Whether a layer has no initialisation of its own and feeds the chain, or is the last one of its branch."""
+    """Whether a layer has no initialisation of its own and feeds the chain or only layers, or is the last of its branch."""
     if op.weight is None or not is_unset(op.weight):
         return _feeds_chain(model, op)
+    if all(near.kind is Kind.PARAMETRIC for near in model.downstream(op)):
+        return True
     return _feeds_chain(model, op, merges=True) or not model.downstream(op, _BEHIND_HEADS)
 
 
@@ -124,7 +126,8 @@ def _attribute(model: Model, op: Op) -> str | None:
     init, place = model.init, op.place
     if init is None or place is None or place.unit is not init.unit:
         return None
-    around = place.unit.ancestors(place.node)
+    # A part of a ready-made block is where the block is called.
+    around = place.unit.ancestors(Place(place.syntax, place.unit).node)
     functions = [each for each in around if type(each).__name__ == "FunctionDef"]
     assign: Any = next((each for each in reversed(around) if type(each).__name__ == "Assign"), None)
     if not functions or functions[-1] is not init.node or assign is None or len(assign.targets) != 1:
