@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from selulint.evaluate.flow import Flow
 from selulint.evaluate.joining import join
-from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import BoundMethod, Instance, Layer, ModuleAttribute, Unknown, Value, next_serial
 
 # Methods that compute; others of a framework change what they are called on.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from selulint.evaluate import numbers, sequences
-from selulint.evaluate.limits import MAX_CHARACTERS, MAX_DEPTH
+from selulint.evaluate.limits import MAX_BITS, MAX_CHARACTERS, MAX_DEPTH
 from selulint.evaluate.values import Const, ListValue, Round, TupleValue, Unknown, Value
 
 UNKNOWN: Any = object()
@@ -78,3 +80,45 @@ def formatted(template: str, value: Value) -> Value:
     if known is UNKNOWN or _WIDE.search(template):
         return Unknown("a formatted string")
     return compute(lambda: template % (tuple(known) if isinstance(known, list) else known))
+
+
+OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+}
+
+
+def constant(operation: type, left: Any, right: Any) -> Value:
+    """What an operation on constants gives; Unknown where it fails or would be huge."""
+    if not _is_small(operation, left, right):
+        return Unknown("arithmetic on huge values")
+    try:
+        result = OPERATORS[operation](left, right)
+    except Exception:  # user arithmetic may fail in any way; what it gives then is unknown
+        return Unknown("arithmetic that fails")
+    if isinstance(result, complex) or (isinstance(result, int) and result.bit_length() > MAX_BITS):
+        return Unknown("a number that nobody uses for a size")
+    return Const(result)
+
+
+def _is_small(operation: type, left: Any, right: Any) -> bool:
+    """Whether computing this takes next to no time and memory, whatever the user wrote."""
+    if not all(isinstance(side, int | float | str) for side in (left, right)):
+        return False
+    if isinstance(left, str) or isinstance(right, str):
+        count = next((side for side in (left, right) if isinstance(side, int)), 1)
+        length = sum(len(side) for side in (left, right) if isinstance(side, str))
+        return operation in (ast.Add, ast.Mult) and length * max(count, 1) <= MAX_CHARACTERS
+    if operation in (ast.Pow, ast.LShift) and isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() * right < 512 if operation is ast.Pow else left.bit_length() + right < 512
+    return not any(isinstance(side, int) and side.bit_length() > 512 for side in (left, right))

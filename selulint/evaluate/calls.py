@@ -28,14 +28,14 @@ from selulint.evaluate import (
 )
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.joining import join
-from selulint.evaluate.limits import BudgetExhausted
-from selulint.evaluate.machine import (
+from selulint.evaluate.limits import (
     MAX_CALL_DEPTH,
     MAX_DECIDED_RECURSION,
     MAX_DEEP_CALLS,
     MAX_RECURSION,
-    Machine,
+    BudgetExhausted,
 )
+from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     BASE,
     METACLASS,

@@ -163,22 +163,6 @@ def slice_bounds(vm: Machine, index: Any, scope: Scope) -> list[Value]:
     return [evaluate(vm, bound, scope) if bound else NONE for bound in (index.lower, index.upper, index.step)]
 
 
-_BINARY: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.LShift: operator.lshift,
-    ast.RShift: operator.rshift,
-    ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
-}
-
-
 # What is computed from sizes that are not known; sizes that are divided are taken to be divisible.
 _FORMULAS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -205,9 +189,9 @@ def combine(vm: Machine, operation: type, left: Value, right: Value, place: Plac
     if operation is ast.Mod and isinstance(left, Const) and isinstance(left.value, str):
         return arithmetic.formatted(left.value, right)
     if isinstance(left, Const) and isinstance(right, Const):
-        return constant(operation, left.value, right.value)
+        return arithmetic.constant(operation, left.value, right.value)
     if isinstance(left, Array | ModuleAttribute) or isinstance(right, Array | ModuleAttribute):
-        return arrays.combine(_BINARY.get(operation, operator.matmul), left, right, place)
+        return arrays.combine(arithmetic.OPERATORS.get(operation, operator.matmul), left, right, place)
     if isinstance(left, Either) or isinstance(right, Either):
         pairs = [(one, other) for one in _options(left) for other in _options(right)]
         joined: Value = join([combine(vm, operation, one, other, place) for one, other in pairs[:MAX_OPTIONS]])
@@ -228,32 +212,6 @@ def _as_display(value: Value) -> Value:
 
 def _options(value: Value) -> tuple[Value, ...]:
     return value.options if isinstance(value, Either) else (value,)
-
-
-def constant(operation: type, left: Any, right: Any) -> Value:
-    """What an operation on constants gives; Unknown where it fails or would be huge."""
-    if not _is_small(operation, left, right):
-        return Unknown("arithmetic on huge values")
-    try:
-        result = _BINARY[operation](left, right)
-    except Exception:  # user arithmetic may fail in any way; what it gives then is unknown
-        return Unknown("arithmetic that fails")
-    if isinstance(result, complex) or (isinstance(result, int) and result.bit_length() > MAX_BITS):
-        return Unknown("a number that nobody uses for a size")
-    return Const(result)
-
-
-def _is_small(operation: type, left: Any, right: Any) -> bool:
-    """Whether computing this takes next to no time and memory, whatever the user wrote."""
-    if not all(isinstance(side, int | float | str) for side in (left, right)):
-        return False
-    if isinstance(left, str) or isinstance(right, str):
-        count = next((side for side in (left, right) if isinstance(side, int)), 1)
-        length = sum(len(side) for side in (left, right) if isinstance(side, str))
-        return operation in (ast.Add, ast.Mult) and length * max(count, 1) <= MAX_CHARACTERS
-    if operation in (ast.Pow, ast.LShift) and isinstance(left, int) and isinstance(right, int):
-        return left.bit_length() * right < 512 if operation is ast.Pow else left.bit_length() + right < 512
-    return not any(isinstance(side, int) and side.bit_length() > 512 for side in (left, right))
 
 
 def _unary(vm: Machine, node: Any, scope: Scope) -> Value:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from selulint.evaluate import modules
-from selulint.evaluate.limits import BudgetExhausted
-from selulint.evaluate.machine import STEPS_PER_ROOT, Changes, Machine
+from selulint.evaluate.limits import STEPS_PER_ROOT, BudgetExhausted
+from selulint.evaluate.machine import Changes, Machine
 from selulint.evaluate.values import (
     Array,
     BoundMethod,

@@ -6,13 +6,19 @@ import ast
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
 from typing import Any
 
 from selulint.evaluate import imports
 from selulint.evaluate.building import Builder
+from selulint.evaluate.flow import FALLS_THROUGH, Flow
 from selulint.evaluate.joining import join, join_items
-from selulint.evaluate.limits import BudgetExhausted
+from selulint.evaluate.limits import (
+    STEPS_ABROAD,
+    STEPS_ABROAD_PER_FILE,
+    STEPS_PER_FILE,
+    STEPS_PER_ROOT,
+    BudgetExhausted,
+)
 from selulint.evaluate.order import Order
 from selulint.evaluate.replay import Template
 from selulint.evaluate.values import (
@@ -41,17 +47,6 @@ from selulint.graph import Init, Place
 from selulint.syntax.lazy import File
 from selulint.syntax.names import CONVENTIONAL
 
-STEPS_PER_FILE = 400_000
-STEPS_PER_ROOT = 50_000
-# What other files' code may cost, in one root and in all of them: a large library's blocks stay closed then.
-STEPS_ABROAD = 3_000
-STEPS_ABROAD_PER_FILE = 9_000
-MAX_CALL_DEPTH = 40
-# A recursion that unknown conditions lead into would go on for ever; one that constants decide comes to its end.
-MAX_RECURSION = 3
-MAX_DECIDED_RECURSION = 24
-MAX_DEEP_CALLS = 200
-
 _MISSING: Any = object()
 # By target and key of a cell: the target, and what was in the cell before.
 Changes = dict[tuple[int, Any], tuple[Mutable, Any]]
@@ -60,18 +55,6 @@ _BUILTINS = frozenset(
     "int float str bool max min sum abs round print super type any all map filter iter next callable object vars id "
     "repr staticmethod divmod eval".split()
 )
-
-
-class Flow(Enum):
-    """How a block ended."""
-
-    NORMAL = 0
-    RETURN = 1
-    BREAK = 2
-    CONTINUE = 3
-
-
-_FALLS_THROUGH = (Flow.NORMAL, Flow.CONTINUE)
 
 
 class Machine:
@@ -236,8 +219,8 @@ class Machine:
             outcomes.append((flow, finals))
             emitted.append(range(first, len(self.builder.ops)))
         self.builder.set_rivals(emitted)
-        live = [finals for flow, finals in outcomes if flow in _FALLS_THROUGH]
-        usually = outcomes[usual][1] if usual is not None and outcomes[usual][0] in _FALLS_THROUGH else None
+        live = [finals for flow, finals in outcomes if flow in FALLS_THROUGH]
+        usually = outcomes[usual][1] if usual is not None and outcomes[usual][0] in FALLS_THROUGH else None
         touched = {key: target for finals in live for key, (target, _) in finals.items()}
         for key, target in touched.items():
             current = target.cells.get(key[1], _MISSING)

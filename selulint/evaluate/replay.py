@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from selulint.evaluate.building import Draft
 from selulint.evaluate.imports import is_block
-from selulint.evaluate.limits import MAX_DEPTH, BudgetExhausted
-from selulint.evaluate.numbers import Sample
+from selulint.evaluate.likeness import Unrepeatable, key_of
+from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.values import (
     BASE,
     Array,
@@ -80,10 +80,6 @@ _ATOMS = frozenset(
 _ALWAYS = -1
 
 
-class Unrepeatable(Exception):
-    """Something that cannot be copied, or that the next time may be different."""
-
-
 @dataclass(slots=True, eq=False)
 class Template:
     """An object as its constructor left it. `used` are the definitions that ran, `kept` keeps the key's objects alive."""
@@ -136,7 +132,7 @@ def build(vm: Machine, cls: ClassValue, args: Arguments, place: Place, construct
         return construct()
     try:
         where = id(place.syntax) if is_block(cls.unit) else 0
-        key = (id(cls), _key_of_arguments(args), id(vm.chooser and vm.chooser.syntax), where)
+        key = (id(cls), key_of(args), id(vm.chooser and vm.chooser.syntax), where)
     except Unrepeatable:
         return construct()
     if key in vm.templates:
@@ -195,7 +191,7 @@ def run(vm: Machine, instance: Instance, args: Arguments, place: Place, evaluate
     if not tensors or len(set(sources)) != len(sources):
         return evaluate()
     try:
-        key = (_key_of_arguments(args, vm), id(place.syntax))
+        key = (key_of(args, vm), id(place.syntax))
     except Unrepeatable:
         return evaluate()
     known = copied.template.runs.get(key)
@@ -277,64 +273,6 @@ def _moved(value: Value, where: dict[int, tuple[int, ...]]) -> Value:
             return ListValue.of([_moved(item, where) for item in value.items], open=value.open)
         case Const() | Unknown():
             return value
-    raise Unrepeatable
-
-
-def _key_of_arguments(args: Arguments, vm: Machine | None = None) -> Any:
-    # Which of the unknown numbers are the same one, and how they hang together, makes a difference.
-    sample = Sample(0)
-    positional = tuple([_key(value, vm, sample) for value in args.positional])
-    return (
-        args.open,
-        args.outside,
-        positional,
-        tuple([(name, _key(value, vm, sample)) for name, value in args.keywords.items()]),
-    )
-
-
-def _key(value: Value, vm: Machine | None, sample: Sample, depth: int = MAX_DEPTH) -> Any:
-    """Equal for values of which it makes no difference which one is passed."""
-    if depth < 0:
-        raise Unrepeatable
-    match value:
-        case Const():
-            if not isinstance(value.value, str | int | float | bool | None):
-                raise Unrepeatable
-            where = value.place.syntax if value.place is not None else None
-            chooser = value.chooser.syntax if value.chooser is not None else None
-            return value.value, type(value.value), id(where), value.assumed, id(chooser)
-        case Symbol():
-            chooser = value.chooser.syntax if value.chooser is not None else None
-            return value.name, id(value.place.syntax if value.place is not None else None), id(chooser)
-        case Tensor() if vm is not None:
-            return "tensor", vm.builder.features(value)
-        case Round():
-            return "round", value.index, value.is_first, value.parameter, sample.number(value)
-        case Unknown():
-            return "unknown", value.reason, value.parameter, sample.number(value)
-        case TupleValue():
-            return "tuple", tuple(_key(item, vm, sample, depth - 1) for item in value.items)
-        case ListValue():
-            return "list", id(value), tuple(_key(item, vm, sample, depth - 1) for item in value.items)
-        case DictValue():
-            return (
-                "dict",
-                value.open,
-                value.outside,
-                tuple((name, _key(each, vm, sample, depth - 1)) for name, each in value.entries.items()),
-            )
-        case Either():
-            return "either", tuple(_key(each, vm, sample, depth - 1) for each in value.options)
-        case Partial():
-            keywords = tuple((name, _key(each, vm, sample, depth - 1)) for name, each in value.keywords.items())
-            return (
-                "partial",
-                _key(value.function, vm, sample, depth - 1),
-                tuple(_key(each, vm, sample, depth - 1) for each in value.args),
-                keywords,
-            )
-        case FunctionValue() | ClassValue() | Layer() | Instance() | Builtin():
-            return id(value)
     raise Unrepeatable
 
 

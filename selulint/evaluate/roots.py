@@ -14,7 +14,8 @@ from selulint.evaluate.building import Builder
 from selulint.evaluate.calls import Arguments, call, invoke
 from selulint.evaluate.handwritten import recognised
 from selulint.evaluate.interruption import TOO_MUCH, attempt
-from selulint.evaluate.machine import STEPS_PER_ROOT, Machine
+from selulint.evaluate.limits import STEPS_PER_ROOT
+from selulint.evaluate.machine import Machine
 from selulint.evaluate.values import (
     ClassValue,
     FunctionValue,

@@ -10,9 +10,10 @@ from selulint.evaluate import attributes, calls, imports, initialise, modules, o
 from selulint.evaluate.building import tensors_in
 from selulint.evaluate.contrib import ArgumentScope
 from selulint.evaluate.expressions import combine, evaluate, place_of, slice_bounds
+from selulint.evaluate.flow import Flow
 from selulint.evaluate.limits import BudgetExhausted
 from selulint.evaluate.loops import UNKNOWN_ITERATIONS, iterate
-from selulint.evaluate.machine import Flow, Machine
+from selulint.evaluate.machine import Machine
 from selulint.evaluate.rounds import Rounds
 from selulint.evaluate.values import (
     METACLASS,
