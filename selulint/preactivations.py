@@ -80,13 +80,20 @@ def _times(share: Share, factor: float) -> Share:
     return Share(share.written * factor, share.repaired * factor, share.layers)
 
 
+def _is_same_way(share: Share, other: Share | None) -> bool:
+    return other is not None and (share.written < 1.0) is (other.written < 1.0)
+
+
 def default_layers(model: Model, terms: Mapping[int, int]) -> dict[int, Op]:
     """The layers that keep their default and thereby drive what goes into a SELU out of range, each with that SELU."""
     found: dict[int, Op] = {}
-    known = shares(model, terms)
+    known, plain = shares(model, terms), shares(model)
     for selu in model.of(Kind.ACTIVATION, "selu"):
         share = known[selu.inputs[0]] if len(selu.inputs) == 1 and not selu.rivals else None
-        if share is None or SANE_WINDOW[0] <= share.written <= SANE_WINDOW[1] or share.repaired <= 0.0:
+        # A sum that is too loud as it is does not need louder layers, but its factor.
+        if share is None or not _is_same_way(share, plain[selu.inputs[0]]):
+            continue
+        if SANE_WINDOW[0] <= share.written <= SANE_WINDOW[1] or share.repaired <= 0.0:
             continue
         if abs(math.log(share.repaired)) < abs(math.log(share.written)):
             found.update((index, selu) for index in sorted(share.layers) if index not in found)
