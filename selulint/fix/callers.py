@@ -10,21 +10,9 @@ from selulint.graph import Place
 
 def is_default(place: Place) -> bool:
     """Whether a place is (in) the default of a function's parameter or of a class's annotated field."""
-    around = place.unit.ancestors(place.node)
-    for outer, inner in zip(reversed(around[:-1]), reversed(around), strict=False):
-        kind = type(inner).__name__
-        if kind == "Param":
-            return type(outer).__name__ == "Parameters"
-        if kind == "AnnAssign":
-            return _is_field(around, inner)
-        if kind in ("FunctionDef", "ClassDef", "SimpleStatementLine"):
-            return False
-    return False
-
-
-def _is_field(around: tuple[Any, ...], assignment: Any) -> bool:
-    scopes = [each for each in around if type(each).__name__ in ("FunctionDef", "ClassDef")]
-    return bool(scopes) and type(scopes[-1]).__name__ == "ClassDef"
+    around = [type(each).__name__ for each in place.unit.ancestors(place.node)]
+    scopes = [kind for kind in around if kind in ("FunctionDef", "ClassDef")]
+    return place.is_default or ("AnnAssign" in around and scopes[-1:] == ["ClassDef"])
 
 
 def is_parameter(place: Place) -> bool:

@@ -63,7 +63,14 @@ def _without(file: File, number: int, in_vain: frozenset[str]) -> list[Edit]:
         seen.add((name, local))
     whole, text = unit.span(statement), file.source.text
     if len(gone) == len(statement.names):
-        return [Edit(line_start(text, whole.start), line_end(text, whole.end), "")]
+        return [_whole_line(text, line_start(text, whole.start), line_end(text, whole.end))]
     spans = [unit.span(each) for each in statement.names]
     bracketed = isinstance(statement, cst.ImportFrom) and statement.lpar is not None
     return rewritten(Sequenced(text, spans, spans[0].start, whole.end - bracketed, bracketed), gone, {}) if gone else []
+
+
+def _whole_line(text: str, start: int, end: int) -> Edit:
+    """The deletion of a line, and of the blank one behind it where it stood alone."""
+    behind = line_end(text, end)
+    is_alone = not text[:start].strip(" \t\r\n") or text[:start].endswith(("\n\n", "\n\r\n"))
+    return Edit(start, behind if is_alone and not text[end:behind].strip() else end, "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refused
 from selulint.fix.fans import stride_scale
 from selulint.fix.plan import Plan
-from selulint.graph import TRANSPARENT, Init, Kind, Model, Op, Place
+from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Init, Kind, Model, Op, Place
 
 if TYPE_CHECKING:
     from selulint.fix.edits import Draft
@@ -113,21 +114,21 @@ def _parts(made: Plan, model: Model, own: Sequence[Op], functions: Collection[st
 
 
 def _is_content(model: Model, op: Op) -> bool:
-    """Whether a layer has no initialisation of its own and feeds the chain or only layers, or is the last of its branch."""
+    """Whether a layer has no initialisation of its own, and feeds the chain or other layers, or ends its branch."""
     if op.weight is None or not is_unset(op.weight):
         return _feeds_chain(model, op)
-    if all(near.kind is Kind.PARAMETRIC for near in model.downstream(op)):
+    if _feeds_chain(model, op, merges=True) or not model.downstream(op, _BEHIND_HEADS):
         return True
-    return _feeds_chain(model, op, merges=True) or not model.downstream(op, _BEHIND_HEADS)
+    return all(near.function in WEIGHTED_SUMS for near in model.downstream(op))
 
 
 def _attribute(model: Model, op: Op) -> str | None:
     """The attribute that the model's constructor stores a layer, or what holds it, under."""
-    init, place = model.init, op.place
-    if init is None or place is None or place.unit is not init.unit:
+    init = model.init
+    if init is None or op.place is None or op.place.unit is not init.unit:
         return None
-    # A part of a ready-made block is where the block is called.
-    around = place.unit.ancestors(Place(place.syntax, place.unit).node)
+    place = replace(op.place, inside=False)  # of a ready-made block: where the block is made
+    around = place.unit.ancestors(place.node)
     functions = [each for each in around if type(each).__name__ == "FunctionDef"]
     assign: Any = next((each for each in reversed(around) if type(each).__name__ == "Assign"), None)
     if not functions or functions[-1] is not init.node or assign is None or len(assign.targets) != 1:
