@@ -330,7 +330,7 @@ class Model:
         is_gate = all(self._is_gate(self.ops[index]) for index in own)
         # What only gates stand beside is what they weigh; a tanh may be either, a sigmoid is a weight.
         is_weight = is_gate and any(end.function in _WEIGHTS for index in own for end in self._ends(self.ops[index]))
-        if not is_weight and all(self._is_gate(self.ops[index]) for index in others):
+        if not others or (not is_weight and all(self._is_gate(self.ops[index]) for index in others)):
             return False
         return is_gate or any(not above.isdisjoint(sides[index]) for index in others)
 
