@@ -25,7 +25,8 @@ GLOBAL_POOLS = frozenset({"global_avg_pool", "global_max_pool", "mean", "sum"})
 _LONGEST_FORMULA = 32
 _STARTS = frozenset({Kind.INPUT, Kind.ACTIVATION, Kind.OPAQUE})
 # What weighs another tensor: its values are weights.
-_GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "tanh", "hardtanh"})
+_WEIGHTS = frozenset({"sigmoid", "hardsigmoid", "softmax"})
+_GATES = _WEIGHTS | {"tanh", "hardtanh"}
 
 
 def is_transparent(op: Op) -> bool:
@@ -232,9 +233,13 @@ class Model:
             return all(map(self._has_own_axis, self.inputs(op)))
         return op.kind is Kind.RESHAPE and op.function == "unsqueeze"
 
+    def _ends(self, op: Op) -> list[Op]:
+        """What the values of an op come from, an activation from itself."""
+        return [op] if op.kind is Kind.ACTIVATION else self.upstream(op, TRANSPARENT | {Kind.SCALE})
+
     def _is_gate(self, op: Op) -> bool:
         """Whether the values of an op are weights of something else."""
-        ends = [op] if op.kind is Kind.ACTIVATION else self.upstream(op, TRANSPARENT | {Kind.SCALE})
+        ends = self._ends(op)
         return bool(ends) and all(end.kind is Kind.ACTIVATION and end.function in _GATES for end in ends)
 
     def _leaves(self, op: Op) -> bool:
@@ -322,10 +327,11 @@ class Model:
         sides = {factor.index: self._sources(factor) for factor in self.inputs(product)}
         own = [index for index, sources in sides.items() if op.index in sources]
         others = [index for index in sides if index not in own]
-        # What only gates stand beside is what they weigh.
-        if all(self._is_gate(self.ops[index]) for index in others):
-            return False
         is_gate = all(self._is_gate(self.ops[index]) for index in own)
+        # What only gates stand beside is what they weigh; a tanh may be either, a sigmoid is a weight.
+        is_weight = is_gate and any(end.function in _WEIGHTS for index in own for end in self._ends(self.ops[index]))
+        if not others or (not is_weight and all(self._is_gate(self.ops[index]) for index in others)):
+            return False
         return is_gate or any(not above.isdisjoint(sides[index]) for index in others)
 
     def reads_input(self, op: Op) -> bool:
