@@ -187,19 +187,18 @@ def _class_roots(vm: Machine, cls: ClassValue) -> list[_Root]:
     roots = [root]
     roots.extend(_others(vm, root, cls.name, cls.find("__init__"), lambda chosen: _made(vm, cls, chosen)))
     held = left.held(built[0], root.models) if entry is not None and built else {}
-    read: set[str] = set()
     for value in list(cls.cells.values()):
         if not isinstance(value, FunctionValue) or value.name.startswith("__"):
             continue
         reads = left.attributes_in(value.node) if held else set()
-        read |= reads
         marked = vm.file.statements[value.unit.index].marked
         # What the constructor of an object that is no module is told (`activation="relu"`) serves its other methods.
         is_marked = value.name in marked or (entry is None and "__init__" in marked)
         if id(value.node) not in root.used and (is_marked or not reads.isdisjoint(held)):
             run = _method_root(vm, build, value, entry is not None)
             roots.extend(_with_closures(vm, cls.node, f"{cls.name}.{value.name}", run, cls))
-    idle = [each for name, sequences in held.items() if name not in read for each in sequences]
+    still = left.held(built[0], [model for each in roots for model in each.models]) if held else {}
+    idle = [each for sequences in still.values() for each in sequences]
     return [*roots, _apart(vm, cls, idle)] if idle else roots
 
 
