@@ -247,9 +247,7 @@ def thread(vm: Machine, items: tuple[Value, ...], args: Arguments, place: Place,
         elif isinstance(item, Unknown):
             value = opaque(vm, item.reason, [value], place)
         else:
-            # A function among layers is spelled there, and the container only runs it.
-            where = item.place if isinstance(item, Symbol) and item.place is not None else place
-            value = call(vm, item, NO_ARGUMENTS.prepend(as_tensor(value)), where)
+            value = call(vm, item, NO_ARGUMENTS.prepend(as_tensor(value)), place)
     if is_open and not items:
         return opaque(vm, "a sequence of unknown layers", [value], place)
     return value
@@ -309,7 +307,8 @@ def apply_function(
             features=count,
             weight=weight,
             spelled=places(bound),
-            made=place,
+            # An activation by another name is chosen where it gets that name; there is no layer that is made of it.
+            made=None if kind is Kind.ACTIVATION else place,
         )
     )
     if kind is Kind.PARAMETRIC or spec.function == "identity":

@@ -135,11 +135,16 @@ def _is_named(model: Model, last: Op) -> bool:
 
 
 def _is_image(model: Model, last: Op) -> bool:
-    """Whether a convolution makes as many channels as the model's first one sees, few, with more of them in between."""
+    """Whether a convolution makes as many channels as the model's first one sees, few, with more of them in between.
+
+    What is transposed into grey values or colours is an image whatever the first one sees.
+    """
     layers = [op for op in model.of(Kind.PARAMETRIC) if op.function in WEIGHTED_SUMS]
     widths = [next((op.args[name] for name in _CHANNELS if name in op.args), None) for op in layers]
     known = [width for width in widths if isinstance(width, int)]
     made = next((last.args[name] for name in _CHANNELS if name in last.args), None)
+    if "transpose" in last.function and made in (1, 3):
+        return True
     return isinstance(made, int) and made <= _COLOURS < max(known) and _channels_of(layers[0]) == made
 
 
