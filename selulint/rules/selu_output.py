@@ -135,17 +135,16 @@ def _is_named(model: Model, last: Op) -> bool:
 
 
 def _is_image(model: Model, last: Op) -> bool:
-    """Whether a convolution makes as many channels as the model's first one sees, few, with more of them in between.
-
-    What is transposed into grey values or colours is an image whatever the first one sees.
-    """
+    """Whether a convolution makes as many channels as the model's first one sees, few, with more of them in between; where
+    nobody knows what that one sees, whether it enlarges what it is given."""
     layers = [op for op in model.of(Kind.PARAMETRIC) if op.function in WEIGHTED_SUMS]
     widths = [next((op.args[name] for name in _CHANNELS if name in op.args), None) for op in layers]
     known = [width for width in widths if isinstance(width, int)]
     made = next((last.args[name] for name in _CHANNELS if name in last.args), None)
-    if "transpose" in last.function and made in (1, 3):
-        return True
-    return isinstance(made, int) and made <= _COLOURS < max(known) and _channels_of(layers[0]) == made
+    if not isinstance(made, int) or not made <= _COLOURS < max(known):
+        return False
+    seen = _channels_of(layers[0])
+    return seen == made if seen is not None else last.function.startswith("conv_transpose")
 
 
 def _channels_of(op: Op) -> float | None:
