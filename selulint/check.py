@@ -130,7 +130,10 @@ def _better(first: Diagnostic | None, second: Diagnostic) -> Diagnostic:
     """Of two findings at one place the graver one; of equals the one with a fix. It is a finding of both models."""
     if first is None:
         return second
-    is_better = first.fix is None and second.fix is not None and second.severity == first.severity
+    # Of equals, the one that can be fixed, then the one that tells more places.
+    is_better = second.severity == first.severity and (
+        (second.fix is not None, bool(second.related)) > (first.fix is not None, bool(first.related))
+    )
     better = second if second.severity > first.severity or is_better else first
     return replace(better, models=tuple(dict.fromkeys((*first.models, *second.models))))
 

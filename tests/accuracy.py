@@ -39,9 +39,8 @@ UNLABELLED = frozenset({"leaky-activation", "predicted-statistics"})
 # What the project aims at, for all findings together and for each rule.
 GOAL_PRECISION, GOAL_RECALL, GOAL_OF_A_RULE = 0.97, 0.95, 0.90
 # What holds today, rounded down: a change that makes it worse is wrong, or has to say why the labels are.
-# Recall was 0.978 before more was labelled: what ends a block that only another file stacks, and what reads data that
-# another file prepares, is missed.
-FLOOR_PRECISION, FLOOR_RECALL = 1.0, 0.968
+# Missed is what ends a block that only another file stacks, and what options of other files choose.
+FLOOR_PRECISION, FLOOR_RECALL = 1.0, 0.989
 # Precision and recall of the rules that are not where they should be.
 FLOORS_OF_RULES: dict[str, tuple[float, float]] = {}
 # A rule with fewer labels and findings than this is judged with the others only.

@@ -61,7 +61,6 @@ from selulint.evaluate.values import (
     Value,
 )
 from selulint.frameworks import SPECS
-from selulint.frameworks.torch import TENSOR_METHODS
 from selulint.graph import Place
 
 
@@ -147,7 +146,7 @@ def _call_unknown(vm: Machine, function: Value, args: Arguments, place: Place) -
         return result
     owner, name = vm.wholes.get(function, (None, None))
     # What methods of tensors are called on is a tensor where their result is one.
-    operands = (owner,) if owner is not None and name in TENSOR_METHODS else ()
+    operands = (owner,) if owner is not None and name in layers.METHODS else ()
     return Formula(reason, True, operands=operands) if operands else Unknown(reason, parameter=True)
 
 

@@ -29,6 +29,7 @@ from selulint.evaluate.values import (
     Value,
 )
 from selulint.frameworks import SPECS, Spec
+from selulint.frameworks.jax import ARRAY_METHODS
 from selulint.frameworks.torch import TENSOR_METHODS
 from selulint.graph import Kind, Place
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 # Functions that do with a number what an operator does.
 _OPERATORS = {"add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div}
+METHODS = TENSOR_METHODS | ARRAY_METHODS
 _TAKES_TENSORS = frozenset({"activation", "dropout", "norm", "parametric", "pool", "merge", "reshape"})
 # Functions with which activations are written out by hand.
 _OF_TENSORS = frozenset({"exp", "expm1"})
@@ -353,7 +355,7 @@ def call_tensor_method(vm: Machine, tensor: Tensor, name: str, args: Any, place:
     """The value of `tensor.name(...)`."""
     if name in _ABOUT:
         return Unknown(f"`{name}` of a tensor")
-    spec = TENSOR_METHODS.get(name)
+    spec = METHODS.get(name)
     if spec is None:
         return opaque(vm, f"method `{name}`", [tensor, *args.positional, *args.keywords.values()], place)
     return apply_function(vm, f"torch.Tensor.{name}", spec, args.prepend(tensor), place, None, None)

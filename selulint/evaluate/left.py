@@ -75,7 +75,9 @@ def held(instance: Instance, models: list[Model]) -> dict[str, list[Layer]]:
             continue
         if child.spec.function != "sequential":
             stack.extend((name, inner) for _, inner in modules.named_children(child))
-        elif applied.isdisjoint(layer.place for layer in modules.layers_in(child)):
+            continue
+        weighted = {layer.place for layer in modules.layers_in(child) if layer.spec.kind == "parametric"}
+        if weighted and applied.isdisjoint(weighted):
             found.setdefault(name, []).append(child)
     return found
 

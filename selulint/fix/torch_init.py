@@ -32,6 +32,9 @@ def add_init_weights(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     """An `_init_weights` for the types of these layers, applied to them by the model that builds them."""
     if not any(op.layer for op in layers) or model.owner is None:
         raise Refused("the layers are not built by a model of this file")
+    if not _can_apply(model):
+        _add_to_parts(made, model, layers)
+        return
     chain = [op for each in model.component for op in each.of(Kind.PARAMETRIC) if _keeps_default(each, op)]
     functions = {op.function for op in (*layers, *chain)}
     anchor = model.init or model.owner
@@ -44,6 +47,23 @@ def add_init_weights(made: Plan, model: Model, layers: Sequence[Op]) -> None:
     name = made.draft.define("_init_weights", body, model.owner)
     if not _apply(made.draft, model, name, parts):
         raise Refused("there is no place to apply the initialiser")
+
+
+def _add_to_parts(made: Plan, model: Model, layers: Sequence[Op]) -> None:
+    """For an agent, which holds networks and is no module: the networks apply it themselves."""
+    left = {op.place for op in layers}
+    for part in model.component:
+        own = [op for op in part.of(Kind.PARAMETRIC) if op.place in left] if _can_apply(part) else []
+        if own:
+            left -= {op.place for op in own}
+            add_init_weights(made, part, own)
+    if left:
+        raise Refused("there is no place to apply the initialiser")
+
+
+def _can_apply(model: Model) -> bool:
+    """Whether a model's constructor, or the expression that builds it, can apply an initialiser to all its parts."""
+    return model.init is not None or (model.owner is not None and type(model.owner.node).__name__ == "Call")
 
 
 def _definition(draft: Draft, functions: Collection[str], transposed: Collection[Op]) -> list[str]:

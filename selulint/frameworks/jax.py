@@ -268,7 +268,7 @@ _HAIKU_FUNCTIONS: Table = {
 }
 _HAIKU_INITIALISERS: Table = {
     "initialiser": (
-        ("Constant=constant", "constant", ""),
+        ("Constant=constant", "constant", "constant"),
         ("RandomNormal=random_normal", "stddev=1.0, mean=0.0", "random_normal"),
         ("TruncatedNormal=truncated_normal", "stddev=1.0, mean=0.0, lower=-2.0, upper=2.0", "truncated_normal"),
         ("RandomUniform=random_uniform", "minval=0.0, maxval=1.0", "random_uniform"),
@@ -391,3 +391,8 @@ SPECS: dict[str, Spec] = {
     **expand("equinox.nn.", _EQUINOX),
     **expand("equinox.nn.", {"container": (("MLP=mlp", _EQUINOX_MLP, _TORCH),)}),
 }
+
+# Methods of arrays that PyTorch's tensors lack.
+ARRAY_METHODS: dict[str, Spec] = expand(
+    "", {"reshape": (("astype=identity", "input, dtype, copy=None", ""),)}, functional=True
+)

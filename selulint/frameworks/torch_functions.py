@@ -326,7 +326,7 @@ METHODS: Table = {
         ("squeeze_=squeeze", "input, dim=None", ""),
         ("unsqueeze_=unsqueeze", "input, dim", ""),
         ("unfold=unfold", "input, dimension, size, step", ""),
-        ("to=identity cuda=identity cpu=identity type=identity astype=identity", "input, *args, **kwargs", ""),
+        ("to=identity cuda=identity cpu=identity type=identity", "input, *args, **kwargs", ""),
         ("float=identity double=identity half=identity bfloat16=identity", "input, *, memory_format=None", ""),
         ("contiguous=identity", "input, *, memory_format=None", ""),
         ("masked_fill=masked_fill masked_fill_=masked_fill", "input, mask, value", ""),
