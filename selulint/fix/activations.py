@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refusal, Refused, Repair
-from selulint.fix.callers import is_default
+from selulint.fix.callers import is_default, refuse_entry
 from selulint.fix.plan import Plan, is_string, like, plan
 from selulint.fix.signatures import parameters
 from selulint.frameworks import SPECS
@@ -35,6 +35,7 @@ def to_selu(made: Plan, model: Model, op: Op, chain: Collection[int]) -> None:
         made.doubt("PReLU's slopes leave the state_dict")
     if not made.first("activation", op.place):
         return
+    refuse_entry(made.draft, op)
     if op.place is not None and is_default(op.place):
         made.doubt("callers may choose another activation")
     if not _respell_activation(made.draft, op):

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from selulint.graph import Place
+from selulint.diagnostic import Refused
+from selulint.graph import Op, Place
+
+if TYPE_CHECKING:
+    from selulint.fix.edits import Draft
+
+# What holds modules by names, and runs them.
+_HOLDERS = frozenset({"ModuleDict", "Sequential"})
+_TABLES = frozenset({"dict", "OrderedDict"})
 
 
 def is_default(place: Place) -> bool:
@@ -19,6 +27,31 @@ def is_parameter(place: Place) -> bool:
     """Whether an expression is nothing but a parameter of the function around it."""
     around = [each for each in place.unit.ancestors(place.node) if type(each).__name__ == "FunctionDef"]
     return bool(around) and getattr(place.node, "value", None) in _parameters(around[-1])
+
+
+def refuse_entry(draft: Draft, op: Op) -> None:
+    """Refuse to rewrite an entry of a table: whoever looks it up by its name means what it was called for."""
+    place = op.symbol or op.place
+    if place is None:
+        return
+    around = list(place.unit.ancestors(place.node))
+    while around and type(around[-1]).__name__ in ("Call", "Attribute"):
+        around.pop()
+    entry = around.pop() if around else None
+    key = getattr(entry, "key", None) or getattr(entry, "keyword", None)
+    calls = [_called(draft, place, each.func) for each in around if type(each).__name__ == "Call"]
+    is_entry = type(entry).__name__ == "DictElement" or (key is not None and calls[-1:] and calls[-1] in _TABLES)
+    if not is_entry:
+        return
+    name = str(getattr(key, "value", "")).strip("'\"").lower()
+    if _HOLDERS.isdisjoint(calls) or name in (op.function, op.name.rpartition(".")[2].lower()):
+        raise Refused("it is an entry of a table that is looked up by name")
+
+
+def _called(draft: Draft, place: Place, function: Any) -> str:
+    """The last name of what a call calls, whatever the file calls it."""
+    name = draft.imports.names.of(place.unit, function) or getattr(getattr(function, "attr", function), "value", "")
+    return str(name).rpartition(".")[2]
 
 
 def _parameters(function: Any) -> dict[str, bool]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from selulint.diagnostic import Refusal, Refused, Repair
+from selulint.fix.callers import refuse_entry
 from selulint.fix.declared import is_legacy
 from selulint.fix.plan import Plan, composed, passes, plan
 from selulint.frameworks import SPECS
@@ -101,6 +102,7 @@ def to_alpha(made: Plan, model: Model, op: Op) -> None:
             raise Refused("the same Dropout is also used outside a SELU chain")
     if not made.first("dropout", place):
         return
+    refuse_entry(made.draft, op)
     name = _alpha_name(model, op)
     assert place is not None
     if (op.function in _NOISE_SHAPES or op.function == _GAUSSIAN) and passes(op, "", 1):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from selulint.diagnostic import Refused
+from selulint.fix.callers import refuse_entry
 from selulint.fix.keras_layers import remove_keras_layer
 from selulint.fix.plan import Plan
 from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
@@ -93,6 +94,7 @@ def drop_norm(made: Plan, model: Model, op: Op) -> None:
         raise Refused("code elsewhere uses the parameters of the norm")
     if not op.name.startswith(("torch.", "keras.")):
         raise Refused("a norm that is an argument or a function cannot be taken out")
+    refuse_entry(made.draft, op)
     if any(near.kind is Kind.INPUT for near in model.upstream(op)):
         raise Refused("the norm standardises the input")
     if not made.first("norm", op.place):
