@@ -50,7 +50,7 @@ def refuse_entry(draft: Draft, op: Op) -> None:
 
 def _called(draft: Draft, place: Place, function: Any) -> str:
     """The last name of what a call calls, whatever the file calls it."""
-    name = draft.imports.names.of(place.unit, function) or getattr(getattr(function, "attr", function), "value", "")
+    name = draft.imports.names.of(place.unit, function) or getattr(getattr(function, "attr", function), "value", "")  # type: ignore[arg-type]
     return str(name).rpartition(".")[2]
 
 
