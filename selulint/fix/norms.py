@@ -19,6 +19,8 @@ _TO_NORM = TRANSPARENT - {Kind.NORM}
 _CHAIN = frozenset({Kind.ACTIVATION, Kind.PARAMETRIC})
 # Past this factor a variance does not fall back: max pools stay below it, averages over some places do not.
 _DRIFT = 2.0
+# Packages whose norms are made in the expression that applies them.
+_INLINE = ("flax.linen.", "haiku.", "tensorflow.layers.", "tensorflow.contrib.layers.")
 _PARAMETERS = frozenset({"weight", "bias", "running_mean", "running_var"})
 
 
@@ -92,13 +94,15 @@ def drop_norm(made: Plan, model: Model, op: Op) -> None:
         raise Refused("the norm is not spelled in this file")
     if op.addressed:
         raise Refused("code elsewhere uses the parameters of the norm")
-    if not op.name.startswith(("torch.", "keras.")):
+    if not op.name.startswith(("torch.", "keras.", *_INLINE)):
         raise Refused("a norm that is an argument or a function cannot be taken out")
     refuse_entry(made.draft, op)
     if any(near.kind is Kind.INPUT for near in model.upstream(op)):
         raise Refused("the norm standardises the input")
     if not made.first("norm", op.place):
         pass
+    elif op.name.startswith(_INLINE):
+        _drop_inline(made, op)
     elif op.layer == 0:
         _drop_call(made, op.place, op.name)
     else:
@@ -122,6 +126,37 @@ def _drop_layer(made: Plan, model: Model, op: Op) -> None:
     made.draft.replace(op.place, f"{name}()" if hasattr(op.place.node, "args") else name)
 
 
+def _drop_inline(made: Plan, op: Op) -> None:
+    """What is made where it is applied (`x = nn.LayerNorm()(x)`, `tf.layers.batch_normalization(x)`), or by a layer itself
+    (`normalizer_fn=`)."""
+    made.doubt("removing the norm removes its variables from checkpoints")
+    place, call = op.place, op.call
+    assert place is not None
+    around = place.unit.ancestors(place.node)
+    if call is None or len(around) < 2:
+        raise Refused("the norm is not made where it is applied")
+    node, keyword = call.node, getattr(getattr(around[-1], "keyword", None), "value", "")
+    if keyword == "normalizer_fn" and around[-2] is node:
+        given = {each.keyword.value for each in node.args if each.keyword is not None}
+        done = all(made.draft.remove_argument(call, each) for each in ("normalizer_params", keyword) if each in given)
+    elif node is place.node or node is around[-1]:
+        statement = next((each for each in reversed(around) if type(each).__name__ == "Assign"), None)
+        is_whole = _only_rebinds(statement, node)
+        done = made.draft.delete_statement(call) if is_whole else made.draft.unwrap(call, others=True)
+    else:
+        raise Refused("the norm is not made where it is applied")
+    if not done:
+        raise Refused("this norm cannot be taken out of its expression")
+
+
+def _only_rebinds(statement: Any, call: Any) -> bool:
+    """Whether a statement is `x = norm(x, ...)`."""
+    if statement is None or statement.value is not call or len(statement.targets) != 1 or not call.args:
+        return False
+    target, argument = statement.targets[0].target, call.args[0].value
+    return type(target).__name__ == type(argument).__name__ == "Name" and bool(target.value == argument.value)
+
+
 def _drop_call(made: Plan, place: Place, name: str) -> None:
     """`F.layer_norm(x, (64,))` becomes `x`."""
     made.doubt("removing the norm changes what a trained model computes")
@@ -135,7 +170,7 @@ def _drop_call(made: Plan, place: Place, name: str) -> None:
 
 def _restore_bias(made: Plan, model: Model, layer: Op) -> None:
     assert layer.place is not None
-    name = "use_bias" if model.framework == "keras" else "bias"
+    name = "bias" if layer.name.startswith("torch.") else "with_bias" if layer.name.startswith("haiku.") else "use_bias"
     if layer.args.get(name) is False and not made.draft.remove_argument(layer.place, name):
         raise Refused("the bias of the layer before the norm cannot be restored")
 

@@ -34,8 +34,8 @@ def batchnorm_with_selu(model: Model) -> Iterator[Finding]:
     ```
 
     ## Fix safety
-    Unsafe: the norm's keys leave the state_dict. `nn.Identity()` takes its place, so that the other keys stay; the layer
-    before it gets its bias back and LeCun initialisation.
+    Unsafe: the norm's keys leave the state_dict. `nn.Identity()` takes its place, so that the other keys stay (what Flax,
+    Haiku and TF 1 make where they apply it just goes); the layer before it gets its bias back and LeCun initialisation.
 
     ## References
     Klambauer et al., 2017; `torch.nn.utils.fusion.fuse_conv_bn_eval` folds a trained BatchNorm exactly.
