@@ -354,10 +354,6 @@ class Model:
         after = self.downstream(op, _LAYERS, merges)
         return [near for near in after if near.kind is Kind.ACTIVATION]
 
-    def behind_norm(self, op: Op) -> bool:
-        """Whether on the way from `op` to its next activation a norm hides its initialisation."""
-        return any(near.kind is Kind.NORM for near in self.downstream(op, TRANSPARENT - {Kind.NORM}))
-
     def beside_norm(self, op: Op) -> bool:
         """Whether a norm stands right before or right behind `op`."""
         through = TRANSPARENT - {Kind.NORM}

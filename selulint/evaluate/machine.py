@@ -111,11 +111,6 @@ class Machine:
             raise BudgetExhausted
 
     @property
-    def is_branching(self) -> bool:
-        """Whether what is evaluated now depends on a condition that nobody knows."""
-        return bool(self._journal)
-
-    @property
     def branches(self) -> int:
         """How many conditions that nobody knows what is evaluated now depends on."""
         return len(self._journal)

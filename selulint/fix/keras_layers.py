@@ -1,10 +1,10 @@
-"""Layers of Keras taken out of the model that they are part of."""
+"""Layers of Keras, and calls of others, taken out of the model that they are part of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from selulint.graph import Op
+from selulint.graph import Op, Place
 
 if TYPE_CHECKING:
     from selulint.fix.edits import Draft
@@ -22,10 +22,7 @@ def remove_keras_layer(draft: Draft, op: Op) -> bool:
     if kind == "Arg" and len(parents) > 2 and _adds(parents[-2], parents[-3]):
         return draft.delete_statement(place)
     if kind == "Call" and call is not None and call.node is parent:
-        statement = next((each for each in reversed(parents) if type(each).__name__ == "Assign"), None)
-        if statement is not None and statement.value is parent and _rebinds(statement, parent):
-            return draft.delete_statement(call)
-        return draft.unwrap(call)
+        return take_call_out(draft, call)
     if kind == "Assign" and draft.refer_like(op.symbol or place, "keras.layers.Identity"):
         draft.replace(place, f"{draft.refer_like(op.symbol or place, 'keras.layers.Identity')}()")
         return True
@@ -38,9 +35,16 @@ def _adds(call: Any, statement: Any) -> bool:
     return name == "add" or (name == "append" and type(statement).__name__ == "Expr" and len(call.args) == 1)
 
 
+def take_call_out(draft: Draft, call: Place, others: bool = False) -> bool:
+    """`f(x)` becomes `x`, and `x = f(x)` goes; with `others`, `f` may have other arguments too."""
+    around = call.unit.ancestors(call.node)
+    is_whole = bool(around) and _rebinds(around[-1], call.node) and (others or len(call.node.args) == 1)
+    return draft.delete_statement(call) if is_whole else draft.unwrap(call, others=others)
+
+
 def _rebinds(statement: Any, call: Any) -> bool:
-    """Whether the statement is `x = layer(x)`."""
-    if len(statement.targets) != 1 or len(call.args) != 1:
+    """Whether a statement is `x = f(x, ...)`."""
+    if type(statement).__name__ != "Assign" or len(statement.targets) != 1 or not call.args:
         return False
     target, argument = statement.targets[0].target, call.args[0].value
     return type(target).__name__ == type(argument).__name__ == "Name" and bool(target.value == argument.value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from selulint.diagnostic import Refused
 from selulint.fix.callers import refuse_entry
-from selulint.fix.keras_layers import remove_keras_layer
+from selulint.fix.keras_layers import remove_keras_layer, take_call_out
 from selulint.fix.plan import Plan
 from selulint.graph import TRANSPARENT, WEIGHTED_SUMS, Kind, Model, Op, Place
 from selulint.moments.propagate import Statistics
@@ -140,21 +140,11 @@ def _drop_inline(made: Plan, op: Op) -> None:
         given = {each.keyword.value for each in node.args if each.keyword is not None}
         done = all(made.draft.remove_argument(call, each) for each in ("normalizer_params", keyword) if each in given)
     elif node is place.node or node is around[-1]:
-        statement = next((each for each in reversed(around) if type(each).__name__ == "Assign"), None)
-        is_whole = _only_rebinds(statement, node)
-        done = made.draft.delete_statement(call) if is_whole else made.draft.unwrap(call, others=True)
+        done = take_call_out(made.draft, call, others=True)
     else:
         raise Refused("the norm is not made where it is applied")
     if not done:
         raise Refused("this norm cannot be taken out of its expression")
-
-
-def _only_rebinds(statement: Any, call: Any) -> bool:
-    """Whether a statement is `x = norm(x, ...)`."""
-    if statement is None or statement.value is not call or len(statement.targets) != 1 or not call.args:
-        return False
-    target, argument = statement.targets[0].target, call.args[0].value
-    return type(target).__name__ == type(argument).__name__ == "Name" and bool(target.value == argument.value)
 
 
 def _drop_call(made: Plan, place: Place, name: str) -> None:
